@@ -1,0 +1,16 @@
+"""airflow-kubler: locks Apache Airflow and its plugins, builds reproducible images from the locks.
+
+An image is a pure function of its lock. The words of this code:
+
+- stack: what a team asks for; base: the operating system and Python under it; lock: what the stack got, by hash.
+- project, distribution, wheel, requirement (wanted), candidate (pinned), tag: as Python packaging has them.
+- descriptor, digest (of compressed bytes), diff_id (of the tar), config, manifest, index, layout: as OCI has them.
+- segment: the tar bytes of one distribution or deb, compressed on their own; layers are concatenations of segments.
+- plan: which distribution goes into which layer, in which order.
+
+Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down -> store/ files by hash ->
+wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container.
+usecase/ has one verb a function; cli/ one file a verb; wiring.py alone constructs what touches the outside.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,19 @@
+"""Stable bytes of JSON and TOML: same value, same bytes, on any machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+
+def dump_json(value: object) -> bytes:
+    """Dump a JSON value with sorted keys, no white space, UTF-8; bytes are stable."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def dump_toml(value: Mapping[str, Any]) -> bytes:
+    """Dump a TOML table in the order of its keys, with Unix line ends; bytes are stable."""
+    return tomli_w.dumps(value, multiline_strings=False).encode()

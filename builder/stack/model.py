@@ -1,0 +1,118 @@
+"""What a team writes, as frozen values: a stack, a base, and a stack with its parents applied."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from builder.platform import Platform
+
+DEFAULT_LAYER_BUDGET = 60
+MAX_LAYER_BUDGET = 100
+"""Docker's overlay drivers stop at 127 layers, some at 125; the rest is room for layers put on top."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divergence:
+    """A deliberate step away from Airflow's tested constraints."""
+
+    project: str
+    """PEP 503 normalised."""
+    specifier: str
+    reason: str
+    owner: str
+    expires: dt.date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """How the image is cut and written; None where the parent's or the default holds."""
+
+    platforms: tuple[Platform, ...] | None = None
+    layers: int | None = None
+    """Most layers an image may have."""
+    compression: str | None = None
+    """`zstd` or `gzip`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One `stacks/<name>/stack.toml`, as written: a delta on its parent."""
+
+    name: str
+    description: str
+    owners: tuple[str, ...] = ()
+    extends: str | None = None
+    airflow_version: str | None = None
+    constraints: str | None = None
+    """`official`, `none`, or the path of a file beside stack.toml; None to inherit."""
+    base: str | None = None
+    requirements: tuple[str, ...] = ()
+    """PEP 508, in the order written: `[plugins] requirements`, then the lines of requirements.in."""
+    divergences: tuple[Divergence, ...] = ()
+    image: ImageSettings = field(default_factory=ImageSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveStack:
+    """A stack with its parents applied: nothing left to inherit."""
+
+    name: str
+    description: str
+    owners: tuple[str, ...]
+    parents: tuple[str, ...]
+    """Nearest parent first."""
+    airflow_version: str
+    constraints: str
+    base: str
+    requirements: tuple[str, ...]
+    """Own requirements and all parents', parents' first, without repeats."""
+    divergences: tuple[Divergence, ...]
+    platforms: tuple[Platform, ...]
+    layers: int
+    compression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A Debian package left out of a base's closure, on purpose."""
+
+    package: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseFile:
+    """A file that stands in for what a maintainer script would have done, or that the base adds."""
+
+    path: str
+    kind: str = "file"
+    """`file`, `directory`, `symlink`, or `ca-bundle` (content made from the certificates of ca-certificates)."""
+    content: str = ""
+    target: str = ""
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
+    instead_of: str = ""
+    """The package whose maintainer script would have made it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """One `stacks/bases/<name>.toml`: the operating system and Python under stacks."""
+
+    name: str
+    description: str
+    release: str
+    """Debian codename, as `trixie`."""
+    suites: tuple[str, ...]
+    """As `trixie`, `trixie-updates`, `trixie-security`."""
+    components: tuple[str, ...]
+    python: str
+    """Major and minor, as `3.13`; the patch version is in the lock."""
+    platforms: tuple[Platform, ...]
+    roots: tuple[str, ...]
+    cuts: tuple[Cut, ...]
+    files: tuple[BaseFile, ...]
+    exclude: tuple[str, ...] = ()
+    """Glob patterns of paths left out of debs: manual pages, message catalogues ..."""

@@ -1,0 +1,1 @@
+"""The only module that constructs what touches the outside."""
