@@ -1,0 +1,79 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from builder.errors import InvalidInputError
+from builder.platform import PLATFORMS, Platform, parse_platform, platform_of_machine
+
+DEFAULT_STACK = "core"
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _parse_platforms(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[Platform, ...]:
+    del ctx, param
+    found: list[Platform] = []
+    for name in value:
+        if name == "host":
+            found.append(host_platform())
+            continue
+        try:
+            found.append(parse_platform(name))
+        except InvalidInputError as error:
+            raise click.BadParameter(f"{error.message}; {error.hint}, or host") from error
+    return tuple(sorted(set(found)))
+
+
+def host_platform() -> Platform:
+    """Find the platform of this machine; raises InvalidInputError where images are not built for it."""
+    return platform_of_machine(os.uname().machine)
+
+
+def default_jobs() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def stack_argument(function: _F) -> _F:
+    """Add the argument STACK, one stack's name; `core` where none is given."""
+    return click.argument("stack", default=DEFAULT_STACK, metavar="[STACK]")(function)
+
+
+def stacks_argument(function: _F) -> _F:
+    """Add the argument STACKS, a tuple of names; empty means all."""
+    return click.argument("stacks", nargs=-1, metavar="[STACK]...")(function)
+
+
+def json_option(function: _F) -> _F:
+    """Add `--json`, given to the verb as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def platform_option(function: _F) -> _F:
+    """Add `--platform`, repeatable, given as `platforms`: sorted, without repeats, empty where not given."""
+    return click.option(
+        "--platform",
+        "platforms",
+        multiple=True,
+        metavar="PLATFORM",
+        callback=_parse_platforms,
+        help=f"One of {', '.join(PLATFORMS)}, or host for this machine's; may be repeated. Default: all of the lock's.",
+    )(function)
+
+
+def jobs_option(function: _F) -> _F:
+    """Add `--jobs`, the most processes or connections at work at a time, given as `jobs`."""
+    return click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1),
+        default=default_jobs,
+        metavar="N",
+        help="Most processes or connections at a time. Default: the processors of this machine.",
+    )(function)

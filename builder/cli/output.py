@@ -1,0 +1,89 @@
+"""What verbs print: answers on standard output, as text or JSON; progress and notes on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def show_text(text: str) -> None:
+    """Print an answer."""
+    click.echo(text)
+
+
+def show_json(value: object) -> None:
+    """Print an answer as JSON, for people and programs alike: indented, keys in the order given."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Say something about the work on standard error."""
+    click.echo(text, err=True)
+
+
+def render_size(size_bytes: int) -> str:
+    """Render a size by decimal units, as `10.5 MB`."""
+    value = float(size_bytes)
+    for unit in _UNITS:
+        if value < 999.95 or unit == _UNITS[-1]:
+            return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError  # pragma: no cover
+
+
+def render_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Render rows below a header; columns named by index in `right` are set to the right."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+
+    def cell(text: str, column: int) -> str:
+        return text.rjust(widths[column]) if column in right else text.ljust(widths[column])
+
+    return "\n".join("  ".join(cell(text, column) for column, text in enumerate(line)).rstrip() for line in lines)
+
+
+@contextmanager
+def progress(label: str, total: int, *, unit: str = "bytes") -> Iterator[Callable[[int], None]]:
+    """Show progress on standard error while a person is watching, else one plain line.
+
+    Args:
+        label: what is being done.
+        total: how much there is to do.
+        unit: `bytes` to show sizes and speed, else the word for what is counted.
+
+    Yields:
+        A function to be told how much has just been done; threads may call it.
+    """
+    if total <= 0:
+        yield _ignore
+        return
+    if not sys.stderr.isatty():
+        note(f"{label}: {render_size(total) if unit == 'bytes' else f'{total} {unit}'}")
+        yield _ignore
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    counted = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), TextColumn(unit))
+    columns = (TextColumn("{task.description}"), BarColumn(), *counted, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label, total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+def _ignore(done: int) -> None:
+    del done

@@ -1,0 +1,176 @@
+"""The command `airflow-kubler`: its verbs, imported when used, and the single error handler.
+
+Exit status: 0 done; 1 a negative answer; 2 usage; 3 invalid input; 4 environment, network, tool, or a defect of ours;
+130 interrupted; 141 the reader of our output went away. A verb returns None or its exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder import __version__
+from builder.errors import BuilderError, ToolError
+
+if TYPE_CHECKING:
+    from builder.project import Project
+
+PROGRAM = "airflow-kubler"
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb's command stands, and the line that `--help` shows for it without importing it."""
+
+    target: str
+    """As `module:attribute`."""
+    summary: str
+
+
+VERBS: dict[str, Verb] = {
+    "init": Verb("builder.cli.init:command", "Start a folder of stacks."),
+    "lock": Verb("builder.cli.lock:command", "Pin every file of a stack by hash, or check that its lock is fresh."),
+    "fetch": Verb("builder.cli.fetch:command", "Fill the store and locks/files with the files that locks name."),
+    "build": Verb("builder.cli.build:command", "Build a stack's image from its lock."),
+    "inspect": Verb("builder.cli.inspect:command", "Show an image's layers, their sizes and what owns what."),
+    "verify": Verb("builder.cli.verify:command", "Build again from the lock and compare, naming the first difference."),
+    "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
+    "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
+    "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the root options said; commands get it by `@click.pass_obj`."""
+
+    folder: Path | None = None
+    """The folder given by --project, else None."""
+    debug: bool = False
+
+    def project(self) -> Project:
+        """Find the project: the folder given, else the current one or its nearest parent that holds stacks/."""
+        from builder.project import find_project, open_project
+
+        return find_project(Path.cwd()) if self.folder is None else open_project(self.folder)
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a verb's module when the verb is used, and turns errors into text and exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        module, _, attribute = verb.target.partition(":")
+        if find_spec(module) is None:
+            return None
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{verb.target} is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List verbs from the table, so that `--help` imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; a misspelt one is answered with the nearest known one."""
+        if args[0] in VERBS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = get_close_matches(args[0], VERBS, n=1)
+        way_out = f" Did you mean {near[0]!r}?" if near else ""
+        raise click.UsageError(f"No such command {args[0]!r}.{way_out}", ctx)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; the single place where errors become text and exit status."""
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_PIPE_CLOSED)
+        except KeyboardInterrupt:
+            _say("interrupted", debug=False)
+            ctx.exit(_INTERRUPTED)
+        except Exception as error:  # noqa: BLE001  the one seam where everything ends
+            ctx.exit(report_error(error, debug=bool(ctx.params.get("debug"))))
+        if isinstance(status, int) and status:
+            ctx.exit(status)
+        return status
+
+
+def report_error(error: Exception, *, debug: bool) -> int:
+    """Write an error to standard error, and return the exit status it stands for."""
+    if isinstance(error, BuilderError):
+        _say(render_error(error), debug=debug)
+        return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {where}{error.strerror}", debug=debug)
+        return BuilderError.exit_code
+    _say(f"error: this is a defect of {PROGRAM} {__version__}, please report it", debug=True)
+    return BuilderError.exit_code
+
+
+def render_error(error: BuilderError) -> str:
+    """Render an error as text: one `error:` line for each issue, hints and a tool's last words indented."""
+    issues = getattr(error, "issues", None)
+    if issues:
+        text = "\n".join(f"error: {issue}" for issue in issues)
+        return f"{text}\n  {error.hint}" if error.hint else text
+    text = f"error: {error}"
+    if isinstance(error, ToolError) and error.stderr:
+        text += "".join(f"\n  | {line}" for line in error.stderr.strip().splitlines())
+    return text
+
+
+def _say(text: str, *, debug: bool) -> None:
+    if debug:
+        from traceback import format_exc
+
+        click.echo(format_exc(), err=True, nl=False)
+    click.echo(text, err=True)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--project",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder that holds stacks/ and locks/; else the current one or its nearest parent that does.",
+)
+@click.option("--debug", is_flag=True, help="Show the trace of an error.")
+@click.version_option(__version__, prog_name=PROGRAM)
+@click.pass_context
+def root(ctx: click.Context, folder: Path | None, *, debug: bool) -> None:
+    """Lock Airflow and its plugins, and build reproducible images from the locks."""
+    ctx.obj = Context(folder=folder, debug=debug)
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit status."""
+    root.main(prog_name=PROGRAM)
