@@ -11,16 +11,13 @@ Source: apache/airflow, docker-stack-docs/entrypoint.rst, and the tail of its Do
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from builder.digest import Digest
 from builder.entry import Entry, directory_entry, file_entry, symlink_entry
 from builder.lock.model import StackLock
+from builder.oci.config import RunConfig, format_time
 
 AIRFLOW_UID = 50000
 AIRFLOW_HOME = "/opt/airflow"
@@ -39,33 +36,6 @@ _WRITABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunContract:
-    """What the image's config says about running it."""
-
-    env: tuple[tuple[str, str], ...]
-    """In a fixed order, PATH first."""
-    entrypoint: tuple[str, ...]
-    cmd: tuple[str, ...]
-    user: str
-    working_dir: str
-    exposed_ports: tuple[str, ...]
-    """As `8080/tcp`."""
-    labels: Mapping[str, str]
-
-    def as_oci(self) -> dict[str, Any]:
-        """Give the `config` object of an OCI image config."""
-        return {
-            "Env": [f"{name}={value}" for name, value in self.env],
-            "Entrypoint": list(self.entrypoint),
-            "Cmd": list(self.cmd),
-            "User": self.user,
-            "WorkingDir": self.working_dir,
-            "ExposedPorts": {port: {} for port in self.exposed_ports},
-            "Labels": dict(self.labels),
-        }
-
-
 def contract_entries(python: str) -> tuple[Entry, ...]:
     """List the contract's own entries, by path.
 
@@ -81,15 +51,15 @@ def contract_entries(python: str) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
-def contract_config(lock: StackLock, lock_digest: Digest) -> RunContract:
+def contract_config(lock: StackLock, lock_digest: Digest) -> RunConfig:
     """Make the contract's part of an image config.
 
     Args:
         lock: the stack's lock.
         lock_digest: of the lock file's bytes, recorded as a label.
     """
-    return RunContract(
-        env=_env(lock),
+    return RunConfig(
+        env=tuple(f"{name}={value}" for name, value in _env(lock)),
         entrypoint=("/usr/bin/dumb-init", "--", "/entrypoint"),
         cmd=(),
         user=f"{AIRFLOW_UID}:0",
@@ -139,9 +109,8 @@ def _env(lock: StackLock) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _labels(lock: StackLock, lock_digest: Digest) -> dict[str, str]:
-    created = dt.datetime.fromtimestamp(lock.created, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
+def _labels(lock: StackLock, lock_digest: Digest) -> tuple[tuple[str, str], ...]:
+    labels = {
         "airflow-kubler.base": lock.base,
         "airflow-kubler.lock": str(lock_digest),
         "airflow-kubler.stack": lock.stack,
@@ -151,11 +120,12 @@ def _labels(lock: StackLock, lock_digest: Digest) -> dict[str, str]:
         "org.apache.airflow.module": "airflow",
         "org.apache.airflow.uid": str(AIRFLOW_UID),
         "org.apache.airflow.version": lock.airflow_version,
-        "org.opencontainers.image.created": created,
+        "org.opencontainers.image.created": format_time(lock.created),
         "org.opencontainers.image.description": lock.description,
         "org.opencontainers.image.title": f"airflow-{lock.stack}",
         "org.opencontainers.image.version": lock.airflow_version,
     }
+    return tuple(sorted(labels.items()))
 
 
 @cache

@@ -66,17 +66,22 @@ def test_interpreter_links_lead_to_the_base(name: str) -> None:
 
 
 def test_config_follows_the_official_image() -> None:
-    config = contract_config(make_lock(), Digest.of(b"lock")).as_oci()
-    assert config["Entrypoint"] == ["/usr/bin/dumb-init", "--", "/entrypoint"]
-    assert config["Cmd"] == []
-    assert config["User"] == "50000:0"
-    assert config["WorkingDir"] == "/opt/airflow"
-    assert config["ExposedPorts"] == {"8080/tcp": {}}
-    assert config["Env"][0].startswith("PATH=/home/airflow/.local/bin:")
-    assert "AIRFLOW__CORE__LOAD_EXAMPLES=false" in config["Env"]
-    assert config["Labels"]["org.apache.airflow.version"] == "3.3.2"
-    assert config["Labels"]["org.opencontainers.image.created"] == "2026-09-21T14:13:20Z"
-    assert config["Labels"]["airflow-kubler.lock"] == str(Digest.of(b"lock"))
+    config = contract_config(make_lock(), Digest.of(b"lock"))
+    assert config.entrypoint == ("/usr/bin/dumb-init", "--", "/entrypoint")
+    assert config.cmd == ()
+    assert config.user == "50000:0"
+    assert config.working_dir == "/opt/airflow"
+    assert config.exposed_ports == ("8080/tcp",)
+    assert config.env[0].startswith("PATH=/home/airflow/.local/bin:")
+    assert "AIRFLOW__CORE__LOAD_EXAMPLES=false" in config.env
+
+
+def test_labels_come_from_the_lock_and_are_sorted() -> None:
+    labels = contract_config(make_lock(), Digest.of(b"lock")).labels
+    assert list(labels) == sorted(labels)
+    assert dict(labels)["org.apache.airflow.version"] == "3.3.2"
+    assert dict(labels)["org.opencontainers.image.created"] == "2026-09-21T14:13:20Z"
+    assert dict(labels)["airflow-kubler.lock"] == str(Digest.of(b"lock"))
 
 
 class Container:
