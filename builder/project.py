@@ -1,0 +1,178 @@
+"""A project folder: stacks/ and locks/ on disk. The edge that reads them; the meaning is in stack/ and lock/.
+
+stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
+locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import BuilderError, IssuesError, StackError
+from builder.stack.base import parse_base
+from builder.stack.model import Base, Stack
+from builder.stack.names import check_name, nearest
+from builder.stack.reader import parse_stack
+
+_BASES = "bases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A folder that holds stacks/ and locks/."""
+
+    root: Path
+
+    @property
+    def stacks_folder(self) -> Path:
+        """The folder of stacks and bases."""
+        return self.root / "stacks"
+
+    @property
+    def locks_folder(self) -> Path:
+        """The folder of locks."""
+        return self.root / "locks"
+
+    @property
+    def files_folder(self) -> Path:
+        """The folder of locked files, by hash; not tracked by git."""
+        return self.locks_folder / "files"
+
+    def stack_names(self) -> tuple[str, ...]:
+        """List the stacks, sorted: each folder that holds a stack.toml."""
+        return tuple(sorted(path.parent.name for path in self.stacks_folder.glob("*/stack.toml")))
+
+    def base_names(self) -> tuple[str, ...]:
+        """List the bases, sorted."""
+        return tuple(sorted(path.stem for path in (self.stacks_folder / _BASES).glob("*.toml")))
+
+    def stack_lock_path(self, name: str) -> Path:
+        """Name the lock of a stack, there or not."""
+        return self.locks_folder / f"pylock.{name}.toml"
+
+    def base_lock_path(self, name: str) -> Path:
+        """Name the lock of a base, there or not."""
+        return self.locks_folder / f"base.{name}.toml"
+
+    def load_stack(self, name: str) -> Stack:
+        """Read one stack."""
+        if name not in self.stack_names():
+            raise StackError(f"no stack {name!r}", context="stacks", hint=nearest(name, self.stack_names(), "stack"))
+        folder = self.stacks_folder / name
+        requirements_in = folder / "requirements.in"
+        return parse_stack(
+            (folder / "stack.toml").read_bytes(),
+            name=name,
+            file=f"stacks/{name}/stack.toml",
+            requirements_in=_read_text(requirements_in, self.root) if requirements_in.is_file() else None,
+        )
+
+    def load_stacks(self) -> Mapping[str, Stack]:
+        """Read all stacks, by name.
+
+        Raises:
+            IssuesError: with the issues of all files.
+        """
+        stacks: dict[str, Stack] = {}
+        issues: list[BuilderError] = []
+        for name in self.stack_names():
+            try:
+                stacks[name] = self.load_stack(name)
+            except IssuesError as error:
+                issues.extend(error.issues)
+            except StackError as error:
+                issues.append(error)
+        if issues:
+            raise IssuesError(issues)
+        return stacks
+
+    def load_base(self, name: str) -> Base:
+        """Read one base."""
+        if name not in self.base_names():
+            raise StackError(f"no base {name!r}", context="stacks/bases", hint=nearest(name, self.base_names(), "base"))
+        path = self.stacks_folder / _BASES / f"{name}.toml"
+        return parse_base(path.read_bytes(), name=name, file=f"stacks/bases/{name}.toml")
+
+    def constraints(self, stack: Stack) -> bytes | None:
+        """Read the constraints file that a stack names; None where it names none of its own."""
+        if stack.constraints in {None, "official", "none"}:
+            return None
+        path = self.stacks_folder / stack.name / str(stack.constraints)
+        if not path.is_file():
+            raise StackError(
+                f"no file {stack.constraints!r} beside it",
+                context=f"stacks/{stack.name}/stack.toml: airflow.constraints",
+                hint='write "official", "none", or the path of a file in the folder of the stack',
+            )
+        return path.read_bytes()
+
+    def stack_files(self, name: str) -> tuple[tuple[str, bytes], ...]:
+        """Read stacks/<name>/files: path below it and content, sorted by path.
+
+        Raises:
+            IssuesError: something there is neither file nor folder; links may lead out of the project.
+        """
+        top = self.stacks_folder / name / "files"
+        if top.is_symlink():
+            raise StackError("is a link", context=f"stacks/{name}/files", hint="put the files themselves there")
+        if not top.is_dir():
+            return ()
+        found: list[tuple[str, bytes]] = []
+        issues: list[StackError] = []
+        for path in sorted(top.rglob("*")):
+            mode = path.lstat().st_mode
+            relative = path.relative_to(top).as_posix()
+            if stat.S_ISREG(mode):
+                found.append((relative, path.read_bytes()))
+            elif not stat.S_ISDIR(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                issues.append(StackError(f"is {kind}", context=f"stacks/{name}/files/{relative}"))
+        if issues:
+            raise IssuesError(issues, hint="put the files themselves there")
+        return tuple(sorted(found))
+
+
+def open_project(folder: Path) -> Project:
+    """Take a folder as project; raises StackError where it holds no stacks/."""
+    if not (folder / "stacks").is_dir():
+        raise StackError(
+            "holds no folder stacks/", context=str(folder), hint=f"start one with: airflow-kubler init {folder}"
+        )
+    project = Project(root=folder.resolve())
+    _check_names(project)
+    return project
+
+
+def find_project(start: Path) -> Project:
+    """Find the nearest folder, from `start` upwards, that holds stacks/."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "stacks").is_dir():
+            return open_project(folder)
+    raise StackError(
+        "neither this folder nor one above it holds stacks/",
+        context=str(start),
+        hint="start one with: airflow-kubler init DIR, or name it with: airflow-kubler --project DIR ...",
+    )
+
+
+def _check_names(project: Project) -> None:
+    issues = [
+        issue
+        for name, where in (
+            *((name, f"stacks/{name}") for name in project.stack_names()),
+            *((name, f"stacks/bases/{name}.toml") for name in project.base_names()),
+        )
+        if (issue := check_name(name, context=where))
+    ]
+    if issues:
+        raise IssuesError(issues)
+
+
+def _read_text(path: Path, root: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise StackError("is not UTF-8", context=path.relative_to(root).as_posix()) from error

@@ -1,0 +1,36 @@
+"""Names of stacks and bases, and the nearest known name for a wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from builder.errors import StackError
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may name a stack or a base: it becomes a part of pylock.<name>.toml, so no dots."""
+    return len(text) <= 64 and _NAME.match(text) is not None
+
+
+def check_name(text: str, *, context: str) -> StackError | None:
+    """Find what is wrong with a name, None where nothing is."""
+    if is_name(text):
+        return None
+    return StackError(
+        f"{text!r} cannot name a stack or a base",
+        context=context,
+        hint="use lower-case letters and digits, with single hyphens between, at most 64 characters",
+    )
+
+
+def nearest(name: str, known: Iterable[str], noun: str) -> str:
+    """Make the hint for an unknown name: the nearest known one, else all of them, else nothing."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known {noun}s: {', '.join(names)}" if names else ""
