@@ -1,0 +1,259 @@
+"""The layer plan: which distribution goes into which layer, so that a night's changes move few bytes.
+
+A node pulls a layer whole when anything in it changed, so a layer costs its size times the chance that one of its
+distributions changes. The chance of one is estimated from the age of its release: what came out yesterday will come
+out again soon. The rule, in full:
+
+1. Every distribution starts in a layer of its own.
+2. While there are more layers than the budget allows, join the two whose union adds the least expected cost.
+3. Where the stack has a plan already, its groups are the start in place of 1, and breaking one up or adding to it costs
+   its bytes once, spread over `HORIZON_NIGHTS`. So new projects go where they cost least, and without changes the plan
+   stays as it is.
+
+Ties are broken by the names of the projects. Only additions, multiplications and divisions are used: their results are
+the same on every machine, which logarithms do not promise.
+
+Invariants: a plan is a partition of its items; parents' layers come first, unchanged; names are unique.
+Refuses to know: versions, wheels, clocks. docs/layers.md has the numbers.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.errors import PlanError
+from builder.lock.model import PlannedLayer
+
+RESERVED = 5
+"""Layers that are not planned: base debs, Python debs, contract, stack files, and one to spare."""
+MEMORY_DAYS = 4.0
+"""Added to a release's age before it is turned into a chance: a release of today does not change each night."""
+UNKNOWN_AGE_DAYS = 90.0
+"""Taken for releases whose upload time the index does not say."""
+HORIZON_NIGHTS = 30.0
+"""Nights over which moving bytes once must pay for itself."""
+OWN_SHARE = (2, 3)
+"""What a stack takes of the layers that are left to it; the rest is for stacks that extend it."""
+FAMILIES = ("apache-airflow-providers-", "google-cloud-", "opentelemetry-")
+"""Name prefixes of projects that are released together."""
+FAMILY_OF = {
+    "aiobotocore": "aws",
+    "boto3": "aws",
+    "botocore": "aws",
+    "grpcio": "grpc",
+    "grpcio-status": "grpc",
+    "psycopg": "psycopg",
+    "psycopg-binary": "psycopg",
+    "pydantic": "pydantic",
+    "pydantic-core": "pydantic",
+}
+"""Pairs and triples that pin each other's version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanItem:
+    """What planning needs to know of one distribution."""
+
+    project: str
+    """PEP 503 normalised."""
+    size: int
+    """Bytes of its largest wheel over the platforms."""
+    age_days: float | None = None
+    """The lock's `created` minus the wheel's upload time; None where the index does not say."""
+
+
+def make_plan(
+    items: Sequence[PlanItem],
+    *,
+    stack: str,
+    budget: int,
+    reserved: int = RESERVED,
+    parent: tuple[PlannedLayer, ...] = (),
+    previous: tuple[PlannedLayer, ...] = (),
+) -> tuple[PlannedLayer, ...]:
+    """Plan the layers of a stack: its parent's first, then its own, those that change seldom below the others.
+
+    Args:
+        items: every project of the stack's lock once, its parents' too, in any order.
+        stack: names the layers that are made.
+        budget: most layers that the image may have.
+        reserved: how many of them are not for distributions.
+        parent: the plan of the nearest parent's lock; empty too where the parent stands on another base.
+        previous: the plan of this stack's existing lock.
+
+    Raises:
+        PlanError: no layer is left for the stack's own projects, or the parent's plan names a project that is no item.
+    """
+    own = _own_items(items, parent)
+    slots = _slots(budget - reserved - len(parent))
+    if own and slots < 1:
+        raise PlanError(
+            f"{len(own)} projects of stack {stack} have no layer left: {reserved} of {budget} are reserved, "
+            f"{len(parent)} are the parent's",
+            context="image.layers",
+            hint=f"set image.layers to {reserved + len(parent) + 3} or more, or the parent's lower",
+        )
+    groups = _join(_start(own, stack, previous), slots)
+    return parent + _name(groups, stack, {layer.name for layer in parent})
+
+
+def change_probability(age_days: float | None) -> float:
+    """Estimate the chance that a project has a new release tomorrow, from the age of its newest one.
+
+    >>> change_probability(0)
+    0.25
+    """
+    age = UNKNOWN_AGE_DAYS if age_days is None else max(age_days, 0.0)
+    return 1.0 / (age + MEMORY_DAYS)
+
+
+def family(project: str) -> str:
+    """Name the projects that are released together with one; a project alone is its own family."""
+    for prefix in FAMILIES:
+        if project.startswith(prefix):
+            return prefix
+    return FAMILY_OF.get(project, project)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """A layer in the making."""
+
+    projects: tuple[str, ...]
+    """Sorted."""
+    size: int
+    chances: Mapping[str, float]
+    """Family to the chance that a member of it changes."""
+    settled: int = 0
+    """Bytes that nodes hold as this very layer, and would pull again if it changed."""
+    name: str = ""
+    """Of the layer in the previous plan that this group is; empty for new ones."""
+
+    @property
+    def chance(self) -> float:
+        """The chance that the layer changes in a night."""
+        return _chance(self.chances)
+
+
+def _chance(chances: Mapping[str, float]) -> float:
+    quiet = 1.0
+    for chance in chances.values():
+        quiet *= 1.0 - chance
+    return 1.0 - quiet
+
+
+def _own_items(items: Sequence[PlanItem], parent: tuple[PlannedLayer, ...]) -> list[PlanItem]:
+    """List what the parent does not hold, by project."""
+    projects = Counter(item.project for item in items)
+    doubles = sorted(project for project, count in projects.items() if count > 1)
+    if doubles:
+        raise PlanError(f"planned more than once: {', '.join(doubles)}")
+    held = {project for layer in parent for project in layer.projects}
+    missing = sorted(held - projects.keys())
+    if missing:
+        raise PlanError(
+            f"the parent's plan holds what this stack does not install: {', '.join(missing)}",
+            hint="lock the parent again, then this stack",
+        )
+    return sorted((item for item in items if item.project not in held), key=lambda item: item.project)
+
+
+def _slots(left: int) -> int:
+    """Take a stack's share of the layers left to it; all, where that is a few."""
+    numerator, denominator = OWN_SHARE
+    return max(left * numerator // denominator, min(left, 3))
+
+
+def _start(own: Sequence[PlanItem], stack: str, previous: tuple[PlannedLayer, ...]) -> list[_Group]:
+    """Step 1 and 3: the groups of the previous plan that still hold something, and new projects alone."""
+    left = {item.project: item for item in own}
+    groups: list[_Group] = []
+    for layer in previous:
+        kept = [left.pop(project) for project in layer.projects if project in left] if layer.stack == stack else []
+        if kept:
+            intact = len(kept) == len(layer.projects)
+            groups.append(_group(kept, name=layer.name, intact=intact))
+    return groups + [_group([item]) for item in left.values()]
+
+
+def _group(items: Sequence[PlanItem], *, name: str = "", intact: bool = False) -> _Group:
+    chances: dict[str, float] = {}
+    for item in sorted(items, key=lambda item: item.project):
+        key = family(item.project)
+        chances[key] = max(chances.get(key, 0.0), change_probability(item.age_days))
+    size = sum(item.size for item in items)
+    projects = tuple(sorted(item.project for item in items))
+    return _Group(projects=projects, size=size, chances=chances, settled=size if intact else 0, name=name)
+
+
+def _join(start: Sequence[_Group], slots: int) -> list[_Group]:
+    """Step 2: join the cheapest pair until the groups fit; O(n² log n).
+
+    NOTE: pairs of a group that is gone stay in the heap and are skipped when they come up.
+    """
+    groups = dict(enumerate(start))
+    if len(groups) <= slots:
+        return list(groups.values())
+    heap = [_offer(groups, one, two) for one in groups for two in groups if one < two]
+    heapq.heapify(heap)
+    number = len(groups)
+    while len(groups) > slots:
+        *_, one, two = heapq.heappop(heap)
+        if one not in groups or two not in groups:
+            continue
+        groups[number] = _merge(groups.pop(one), groups.pop(two))
+        for other in groups:
+            if other != number:
+                heapq.heappush(heap, _offer(groups, other, number))
+        number += 1
+    return list(groups.values())
+
+
+def _offer(
+    groups: Mapping[int, _Group], one: int, two: int
+) -> tuple[float, tuple[str, ...], tuple[str, ...], int, int]:
+    """Price a union: what it adds to the expected bytes of a night; the names of its projects break ties."""
+    first, second = groups[one], groups[two]
+    chance = _chance(_union(first.chances, second.chances))
+    added = first.size * (chance - first.chance) + second.size * (chance - second.chance)
+    moved = (first.settled + second.settled) / HORIZON_NIGHTS
+    low, high = sorted((first.projects, second.projects))
+    return (added + moved, low, high, one, two)
+
+
+def _merge(first: _Group, second: _Group) -> _Group:
+    return _Group(
+        projects=tuple(sorted(first.projects + second.projects)),
+        size=first.size + second.size,
+        chances=_union(first.chances, second.chances),
+    )
+
+
+def _union(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    families = sorted(first.keys() | second.keys())
+    return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in families}
+
+
+def _name(groups: Sequence[_Group], stack: str, taken: set[str]) -> tuple[PlannedLayer, ...]:
+    """Order layers by how seldom they change, and name them: kept groups keep their names, a project alone gives its own.
+
+    Lower layers are those that change seldom, since a runtime unpacks again what lies above a changed layer.
+    """
+    taken = taken | {group.name for group in groups}
+    layers = []
+    for group in sorted(groups, key=lambda group: (group.chance, group.projects)):
+        name = group.name
+        if not name and len(group.projects) == 1:
+            name = f"{stack}-{group.projects[0]}"
+        if name in taken - {group.name} or not name:
+            name = _free_name(stack, taken)
+        taken.add(name)
+        layers.append(PlannedLayer(name=name, stack=stack, projects=group.projects))
+    return tuple(layers)
+
+
+def _free_name(stack: str, taken: set[str]) -> str:
+    return next(name for number in range(1, 1000) if (name := f"{stack}-group-{number:02}") not in taken)
