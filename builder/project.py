@@ -9,11 +9,12 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from builder.errors import BuilderError, IssuesError, StackError
 from builder.stack.base import parse_base
-from builder.stack.model import Base, Stack
+from builder.stack.model import Base, EffectiveStack, Stack
 from builder.stack.names import check_name, nearest
 from builder.stack.reader import parse_stack
 
@@ -96,15 +97,17 @@ class Project:
         path = self.stacks_folder / _BASES / f"{name}.toml"
         return parse_base(path.read_bytes(), name=name, file=f"stacks/bases/{name}.toml")
 
-    def constraints(self, stack: Stack) -> bytes | None:
-        """Read the constraints file that a stack names; None where it names none of its own."""
-        if stack.constraints in {None, "official", "none"}:
+    def load_constraints(self, stack: EffectiveStack) -> bytes | None:
+        """Read the constraints file that a stack holds to; None for `official` and `none`."""
+        if stack.constraints in {"official", "none"}:
             return None
-        path = self.stacks_folder / stack.name / str(stack.constraints)
-        if not path.is_file():
+        owner, _, beside = stack.constraints.partition("/")
+        folder = (self.stacks_folder / owner).resolve()
+        path = (folder / beside).resolve()
+        if not (path.is_relative_to(folder) and path.is_file()):
             raise StackError(
-                f"no file {stack.constraints!r} beside it",
-                context=f"stacks/{stack.name}/stack.toml: airflow.constraints",
+                f"no file {beside!r} beside it",
+                context=f"stacks/{owner}/stack.toml: airflow.constraints",
                 hint='write "official", "none", or the path of a file in the folder of the stack',
             )
         return path.read_bytes()
@@ -156,6 +159,32 @@ def find_project(start: Path) -> Project:
         context=str(start),
         hint="start one with: airflow-kubler init DIR, or name it with: airflow-kubler --project DIR ...",
     )
+
+
+def shipped_bases() -> Mapping[str, bytes]:
+    """Read the base files that come with this program, by name."""
+    folder = resources.files("builder") / "bases"
+    return {
+        entry.name.removesuffix(".toml"): entry.read_bytes()
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".toml")
+    }
+
+
+def create_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Create files below a folder, by relative path; nothing is overwritten, and nothing written if a file is there.
+
+    Raises:
+        IssuesError: naming each file that is there already.
+    """
+    there = [StackError("is there already", context=str(folder / path)) for path in files if (folder / path).exists()]
+    if there:
+        raise IssuesError(there, hint="name another folder, or move these away")
+    for path, data in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as stream:
+            stream.write(data)
 
 
 def _check_names(project: Project) -> None:

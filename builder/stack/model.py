@@ -64,6 +64,7 @@ class EffectiveStack:
     """Nearest parent first."""
     airflow_version: str
     constraints: str
+    """`official`, `none`, or a file's path relative to stacks/, as `core/constraints.txt`."""
     base: str
     requirements: tuple[str, ...]
     """Own requirements and all parents', parents' first, without repeats."""

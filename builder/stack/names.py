@@ -8,20 +8,24 @@ from difflib import get_close_matches
 
 from builder.errors import StackError
 
+RESERVED = frozenset({"bases"})
+"""Folders of stacks/ that are no stacks."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
 def is_name(text: str) -> bool:
     """Tell whether a text may name a stack or a base: it becomes a part of pylock.<name>.toml, so no dots."""
-    return len(text) <= 64 and _NAME.match(text) is not None
+    return len(text) <= 64 and text not in RESERVED and _NAME.match(text) is not None
 
 
 def check_name(text: str, *, context: str) -> StackError | None:
     """Find what is wrong with a name, None where nothing is."""
     if is_name(text):
         return None
+    if text in RESERVED:
+        return StackError(f"{text!r} cannot name a stack", context=context, hint=f"stacks/{text}/ holds something else")
     return StackError(
-        f"{text!r} cannot name a stack or a base",
+        f"{text[:80]!r} cannot name a stack or a base",
         context=context,
         hint="use lower-case letters and digits, with single hyphens between, at most 64 characters",
     )

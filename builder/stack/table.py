@@ -48,6 +48,9 @@ class Table:
         """Give the full name of a key, as `airflow.version`."""
         return f"{self._prefix}{key}"
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
     def wrong(self, key: str, message: str, *, hint: str = "") -> None:
         """Note an issue of a key of this table."""
         self.issues.add(self.key(key), message, hint=hint)
