@@ -20,7 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from zlib_ng import zlib_ng
 
@@ -46,7 +46,7 @@ _FLAG_UTF8 = 0x0800
 _FLAGS_KNOWN = _FLAG_LEVEL | _FLAG_DESCRIPTOR | _FLAG_UTF8
 _MAX_32 = 0xFFFFFFFF
 
-_INFLATE_ERROR: type[Exception] = zlib_ng.error
+_INFLATE_ERROR = cast("type[Exception]", zlib_ng.error)  # Its stub says an instance.
 
 _EXTRA_ZIP64 = 0x0001
 _EXTRAS_HARMLESS = frozenset({0x000A, 0x5455, 0x5855, 0x7855, 0x7875})  # Times and owners, of NTFS and Info-ZIP.
@@ -325,7 +325,7 @@ class _Reader:
         )
         name_at = at + _LOCAL.size
         extra_at = name_at + name_size
-        body_at = extra_at + extra_size
+        body_at: int = extra_at + extra_size
         if signature != _LOCAL_SIGNATURE or body_at > directory:
             self._refuse(Refusal.HEADERS_DIFFER, "no local header where the central directory says", header.name)
         if self._data[name_at:extra_at] != header.raw_name:
@@ -351,6 +351,8 @@ class _Reader:
     def _resolve_zip64(self, value: bytes, packed_size: int, size: int, header: _Header) -> tuple[int, int]:
         if len(value) != 16:
             self._refuse(Refusal.ZIP64, "the local header has a zip64 field of an unexpected length", header.name)
+        large: int
+        small: int
         large, small = struct.unpack("<2Q", value)
         if size not in {_MAX_32, large} or packed_size not in {_MAX_32, small}:
             self._refuse(Refusal.HEADERS_DIFFER, "the local header and its zip64 field differ in sizes", header.name)
@@ -359,10 +361,10 @@ class _Reader:
     def _check_descriptor(self, header: _Header, at: int) -> int:
         """Compare a data descriptor, with or without signature, with the central directory; returns its end."""
         expected = struct.pack("<3L", header.crc, header.packed_size, header.size)
-        for descriptor in (_DESCRIPTOR_SIGNATURE + expected, expected):
-            if self._data.startswith(descriptor, at):
-                return at + len(descriptor)
-        self._refuse(Refusal.DATA_DESCRIPTOR, "its data descriptor differs from the central directory", header.name)
+        descriptor = _DESCRIPTOR_SIGNATURE + expected if self._data.startswith(_DESCRIPTOR_SIGNATURE, at) else expected
+        if not self._data.startswith(descriptor, at):
+            self._refuse(Refusal.DATA_DESCRIPTOR, "its data descriptor differs from the central directory", header.name)
+        return at + len(descriptor)
 
     def _inflate(self, header: _Header, body: memoryview) -> bytes:
         content = bytes(body) if header.method == _STORED else self._inflate_deflated(header, body)
