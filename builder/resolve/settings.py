@@ -1,0 +1,223 @@
+"""Where Python files come from: read from the user's own settings, never from a lock and never from a host named here.
+
+The first of these that names an index or find-links is used, whole: uv's own settings, pip's, our config file. Where none
+does, the resolver's built-in default index serves. Credentials stay inside urls and are never printed: show urls through
+`masked`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from builder.errors import InvalidInputError, PackageIndexError
+
+STRATEGIES = ("first-index", "unsafe-first-match", "unsafe-best-match")
+"""uv's words. `first-index`: a project found on one index is never looked for on a later one."""
+DEFAULT_TIMEOUT_S = 60.0
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """The package indexes of one user on one machine.
+
+    Urls may hold credentials, so neither this value nor its urls are ever shown unmasked.
+    """
+
+    source: str
+    """Whose settings these are: `uv`, `pip`, `airflow-kubler` or `default`."""
+    default_index: str | None = None
+    """Simple index of the lowest priority; None for the resolver's built-in one."""
+    extra_indexes: tuple[str, ...] = ()
+    """Asked before the default index, in this order."""
+    find_links: tuple[str, ...] = ()
+    """Folders and pages of files, as urls; `file:` for local ones."""
+    no_index: bool = False
+    """Only `find_links` are read."""
+    strategy: str = "first-index"
+    """One of STRATEGIES."""
+    certificate: Path | None = None
+    """PEM file of trusted authorities; None for the system's own."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts, with or without port, whose certificates are not checked."""
+    keyring: bool = False
+    """uv may ask the `keyring` command for credentials."""
+    offline: bool = False
+    """Nothing may be asked over a network; what caches hold still serves."""
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def indexes(self) -> tuple[str, ...]:
+        """List simple indexes in order of priority; the built-in default is not among them: see `built_in_index`."""
+        if self.no_index:
+            return ()
+        return (*self.extra_indexes, *((self.default_index,) if self.default_index else ()))
+
+    def __repr__(self) -> str:
+        places = ", ".join(masked(url) for url in (*self.indexes(), *self.find_links))
+        return f"IndexSettings({self.source}: {places})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What settings are read from: the environment and the places of configuration files."""
+
+    variables: Mapping[str, str]
+    home: Path
+    prefix: Path
+    """Of the Python environment, where pip's site file lies."""
+    etc: Path = Path("/etc")
+
+    @property
+    def config_home(self) -> Path:
+        """The user's folder of configuration files."""
+        return Path(self.variables.get("XDG_CONFIG_HOME") or self.home / ".config")
+
+    @property
+    def config_dirs(self) -> tuple[Path, ...]:
+        """System-wide folders of configuration files, least important last, as XDG orders them."""
+        named = self.variables.get("XDG_CONFIG_DIRS") or str(self.etc / "xdg")
+        return tuple(Path(part) for part in named.split(os.pathsep) if part)
+
+
+def this_surroundings() -> Surroundings:
+    """Describe this process's surroundings."""
+    return Surroundings(variables=dict(os.environ), home=Path.home(), prefix=Path(sys.prefix))
+
+
+def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettings:
+    """Read the user's settings in the order of this module's description.
+
+    Raises:
+        InvalidInputError: a configuration file cannot be read, or says something impossible.
+    """
+    from builder.resolve.pip_settings import load_pip_settings
+    from builder.resolve.uv_settings import load_uv_settings
+
+    around = surroundings or this_surroundings()
+    found = load_uv_settings(around) or load_pip_settings(around) or _load_own_settings(around)
+    return found or IndexSettings(
+        source="default", certificate=certificate_of(around), offline=is_true(around.variables.get("UV_OFFLINE"))
+    )
+
+
+def _load_own_settings(around: Surroundings) -> IndexSettings | None:
+    """Read `[python]` of our config file; None where it names no place."""
+    path = around.config_home / "airflow-kubler" / "config.toml"
+    table = read_toml(path).get("python", {})
+    if not isinstance(table, dict):
+        raise InvalidInputError("must be a table", context=f"{path}: python")
+    _refuse_unknown(table, str(path))
+    index, extra, links = table.get("index"), table.get("extra-indexes", []), table.get("find-links", [])
+    if not (index or extra or links):
+        return None
+    certificate = table.get("certificate")
+    return IndexSettings(
+        source="airflow-kubler",
+        default_index=as_url(index) if index else None,
+        extra_indexes=tuple(as_url(url) for url in extra),
+        find_links=tuple(as_url(url) for url in links),
+        no_index=bool(table.get("no-index", False)),
+        strategy=checked_strategy(table.get("index-strategy", "first-index"), f"{path}: python.index-strategy"),
+        certificate=Path(certificate) if certificate else certificate_of(around),
+        offline=bool(table.get("offline", False)) or is_true(around.variables.get("UV_OFFLINE")),
+    )
+
+
+_OWN_KEYS = {
+    "index": str,
+    "extra-indexes": list,
+    "find-links": list,
+    "no-index": bool,
+    "index-strategy": str,
+    "certificate": str,
+    "offline": bool,
+}
+
+
+def _refuse_unknown(table: Mapping[str, Any], file: str) -> None:
+    for key, value in table.items():
+        wanted = _OWN_KEYS.get(key)
+        if wanted is None:
+            raise InvalidInputError(
+                "unknown key", context=f"{file}: python.{key}", hint=f"known keys: {', '.join(_OWN_KEYS)}"
+            )
+    XX            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; an absent one is empty.
+
+    Raises:
+        InvalidInputError: the file is there and cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidInputError(f"cannot be read: {error}", context=str(path)) from error
+
+
+def as_url(text: str, *, folder: Path | None = None) -> str:
+    """Turn a path into a `file:` url, relative to a folder or the working directory; urls stay as they are."""
+    if "://" in text or text.startswith("file:"):
+        return text
+    return Path(folder or "", os.path.expanduser(text)).absolute().as_uri()  # noqa: PTH111 - `~` in a joined path
+
+
+def is_local(url: str) -> bool:
+    """Tell whether a url names a file of this machine."""
+    return urlsplit(url).scheme == "file"
+
+
+def is_true(text: str | None) -> bool:
+    """Read a boolean as uv and pip do."""
+    return (text or "").strip().lower() in _TRUE
+
+
+def checked_strategy(text: str, context: str) -> str:
+    """Return an index strategy; raises InvalidInputError for an unknown one."""
+    if text not in STRATEGIES:
+        raise InvalidInputError(
+            f"unknown index strategy {text!r}", context=context, hint=f"one of: {', '.join(STRATEGIES)}"
+        )
+    return text
+
+
+def certificate_of(around: Surroundings) -> Path | None:
+    """Find the trusted authorities that the usual variables name."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        value = around.variables.get(name)
+        if value and Path(value).is_file():
+            return Path(value)
+    return None
+
+
+def masked(url: str) -> str:
+    """Show a url without its credentials and query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, f"****@{host}" if "@" in parts.netloc else host, parts.path, "", ""))
+
+
+def built_in_index() -> str:
+    """Ask uv for its built-in default index, so that no host stands in this project.
+
+    Raises:
+        PackageIndexError: uv did not say.
+    """
+    from builder.resolve.uv_process import ask_default_index
+
+    found = ask_default_index()
+    if not found:
+        raise PackageIndexError(
+            "uv does not say which index is its default", hint="name an index in uv's or pip's settings"
+        )
+    return found

@@ -1,0 +1,116 @@
+"""uv as a program: where it is, what environment it gets, and how it is run.
+
+The environment is made from an allow list: of the user's `UV_*` variables only those that say how to reach and cache
+things pass, so that nobody's override, prerelease rule or Python moves a lock. Indexes go by variables, never by
+arguments: they may hold credentials, and arguments are seen by every user of a machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import ToolError
+from builder.resolve.settings import IndexSettings
+
+_PASSED = re.compile(
+    r"HOME|PATH|TMPDIR|NETRC|XDG_(CACHE|DATA|CONFIG)_HOME|SSL_(CERT_FILE|CERT_DIR|CLIENT_CERT)"
+    r"|(?i:(http|https|all|no)_proxy)"
+    r"|UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|REQUEST_TIMEOUT|NATIVE_TLS|SYSTEM_CERTS|EXCLUDE_NEWER|KEYRING_PROVIDER)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a run of uv left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Uv:
+    """The uv that is pinned beside this program.
+
+    Args:
+        settings: where files come from.
+        variables: the user's environment.
+    """
+
+    def __init__(self, settings: IndexSettings, variables: Mapping[str, str]) -> None:
+        self._environment = make_environment(settings, variables)
+
+    def version(self) -> str:
+        """Name the program and its version, as `uv 0.13.9`."""
+        from importlib.metadata import version
+
+        return f"uv {version('uv')}"
+
+    def run(self, arguments: Sequence[str], *, folder: Path) -> Finished:
+        """Run uv in a folder.
+
+        Raises:
+            ToolError: it is missing or could not be started.
+        """
+        # uv wants some interpreter to start from, whatever version is resolved for: ours is there for certain.
+        argv = [_find_uv(), *arguments, "--python", sys.executable]
+        try:
+            done = subprocess.run(
+                argv, cwd=folder, env=self._environment, capture_output=True, text=True, errors="replace", check=False
+            )
+        except OSError as error:
+            raise ToolError(f"cannot be started: {error.strerror}", argv=argv) from error
+        return Finished(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def make_environment(settings: IndexSettings, variables: Mapping[str, str]) -> dict[str, str]:
+    """Make uv's environment from the settings and the user's own."""
+    environment = {name: value for name, value in variables.items() if _PASSED.fullmatch(name)}
+    environment |= {"UV_NO_CONFIG": "1", "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    environment["UV_INDEX_STRATEGY"] = settings.strategy
+    if settings.default_index:
+        environment["UV_DEFAULT_INDEX"] = settings.default_index
+    if settings.extra_indexes:
+        environment["UV_INDEX"] = " ".join(settings.extra_indexes)
+    if settings.find_links:
+        environment["UV_FIND_LINKS"] = ",".join(settings.find_links)
+    if settings.no_index:
+        environment["UV_NO_INDEX"] = "1"
+    if settings.certificate:
+        environment["SSL_CERT_FILE"] = str(settings.certificate)
+    if settings.trusted_hosts:
+        environment["UV_INSECURE_HOST"] = " ".join(settings.trusted_hosts)
+    if settings.keyring:
+        environment["UV_KEYRING_PROVIDER"] = "subprocess"
+    if settings.offline:
+        environment["UV_OFFLINE"] = "1"
+    return environment
+
+
+@functools.cache
+def ask_default_index() -> str | None:
+    """Ask uv for the index that it uses where none is named; asks no network."""
+    argv = [_find_uv(), "pip", "compile", "--emit-index-url", "--no-header", "--quiet", "--offline"]
+    argv += ["--python", sys.executable, "-"]
+    environment = {"UV_NO_CONFIG": "1", "HOME": "/", "UV_NO_CACHE": "1"}
+    try:
+        done = subprocess.run(argv, env=environment, input="", capture_output=True, text=True, check=False, cwd="/")
+    except OSError as error:
+        raise ToolError(f"cannot be started: {error.strerror}", argv=argv) from error
+    found = re.search(r"^--index-url (\S+)$", done.stdout, re.MULTILINE)
+    return found[1] if found else None
+
+
+@functools.cache
+def _find_uv() -> str:
+    import uv
+
+    try:
+        return uv.find_uv_bin()
+    except FileNotFoundError as error:
+        raise ToolError("uv is not installed beside this program", hint="install airflow-kubler again") from error
