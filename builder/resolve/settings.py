@@ -148,7 +148,8 @@ def _refuse_unknown(table: Mapping[str, Any], file: str) -> None:
             raise InvalidInputError(
                 "unknown key", context=f"{file}: python.{key}", hint=f"known keys: {', '.join(_OWN_KEYS)}"
             )
-    XX            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
+        if not isinstance(value, wanted) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
+            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
