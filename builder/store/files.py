@@ -107,12 +107,15 @@ class DirectoryFileStore:
         return digest
 
     @contextlib.contextmanager
-    def partial(self, file: LockedFile, *, timeout_s: float = 900.0) -> Iterator[PartialFile | None]:
+    def partial(
+        self, file: LockedFile, *, timeout_s: float = 900.0, given_up: Callable[[], bool] = lambda: False
+    ) -> Iterator[PartialFile | None]:
         """Hold the right to download a file; yields None where it is held already, or another process got it meanwhile.
 
         Args:
             file: what is to be downloaded.
             timeout_s: how long to wait for a process that downloads the same file.
+            given_up: asked while waiting; True ends the wait.
 
         Raises:
             FetchError: the other process did not come to an end.
@@ -121,7 +124,7 @@ class DirectoryFileStore:
             yield None
             return
         path = self._folder("partial") / file.sha256.hex
-        descriptor = self._lock_partial(path, file, timeout_s)
+        descriptor = self._lock_partial(path, file, timeout_s, given_up)
         if descriptor is None:
             yield None
             return
@@ -138,7 +141,7 @@ class DirectoryFileStore:
         except FileNotFoundError:
             return None
 
-    def _lock_partial(self, path: Path, file: LockedFile, timeout_s: float) -> int | None:
+    def _lock_partial(self, path: Path, file: LockedFile, timeout_s: float, given_up: Callable[[], bool]) -> int | None:
         deadline = time.monotonic() + timeout_s
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -152,7 +155,7 @@ class DirectoryFileStore:
                     if _same_file(path, descriptor):
                         undo.pop_all()
                         return descriptor
-            if time.monotonic() > deadline:
+            if given_up() or time.monotonic() > deadline:
                 raise FetchError(
                     f"another process has been downloading {file.name} for {timeout_s:.0f} s",
                     context=str(path),

@@ -1,0 +1,77 @@
+"""Reads a whole small answer, such as a page of an index, with retries and a limit of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from builder.errors import PackageIndexError
+from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
+from builder.store.transport import Response, Transport, TransportError, redact
+
+LARGEST_PAGE = 64 << 20
+"""The largest page of a public index, a project of thousands of releases, has less than half of this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """An answer, whole."""
+
+    url: str
+    """Where it came from at last; relative links are relative to it."""
+    content_type: str
+    body: bytes
+
+
+def read_page(
+    url: str,
+    transport: Transport,
+    *,
+    headers: Mapping[str, str] | None = None,
+    largest: int = LARGEST_PAGE,
+    patience: Patience | None = None,
+) -> Page | None:
+    """Read a page; returns None where there is none (HTTP 404, 410).
+
+    Raises:
+        PackageIndexError: no answer after all tries, a refusal, or a page too large.
+    """
+    patience = patience or Patience()
+    deadline = patience.now() + patience.deadline_s
+    for tried in range(1, patience.tries + 1):
+        pause = patience.first_pause_s * 2 ** (tried - 1)
+        try:
+            with transport.open(url, headers or {}) as response:
+                if response.status not in TEMPORARY_STATUS:
+                    return _whole(response, largest)
+                why = f"HTTP {response.status}"
+                asked = retry_after(response.headers, patience.wall())
+                pause = pause if asked is None else asked
+        except TransportError as error:
+            if not error.temporary:
+                raise _failed(url, error.message) from error
+            why = error.message
+        pause = min(pause, patience.longest_pause_s)
+        if tried < patience.tries and patience.now() + pause < deadline:
+            patience.pause(pause)
+    raise _failed(url, why)
+
+
+def _whole(response: Response, largest: int) -> Page | None:
+    if response.status in {404, 410}:
+        return None
+    if response.status != 200:
+        hint = "check the credentials of this index" if response.status in {401, 403} else ""
+        raise _failed(response.url, f"HTTP {response.status}", hint=hint)
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.chunks():
+        size += len(chunk)
+        if size > largest:
+            raise _failed(response.url, f"its answer is larger than {largest} bytes")
+        chunks.append(chunk)
+    return Page(url=response.url, content_type=response.headers.get("content-type", ""), body=b"".join(chunks))
+
+
+def _failed(url: str, why: str, *, hint: str = "") -> PackageIndexError:
+    return PackageIndexError(why, context=redact(url), hint=hint)

@@ -1,0 +1,219 @@
+"""Fetch: fill the store with every file that locks name, then name the wheels in `locks/files/`.
+
+What the store holds is asked for nowhere. Wheels come from where `lock` saw them, else from the user's indexes; debs from
+the user's mirrors, else from the archives that the user names. Every problem is collected and raised once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from builder.digest import Digest
+from builder.errors import FetchError
+from builder.lock.model import BaseLock, LockedDeb, LockedFile, StackLock
+from builder.platform import Platform
+from builder.resolve.simple import Places
+from builder.store.download import Failure, PartialStore, Wanted, download
+from builder.store.links import link_file
+from builder.store.model import FileStore, Progress
+from builder.store.transport import Transport
+
+
+class FillableStore(FileStore, PartialStore, Protocol):
+    """A store of files that can be downloaded into."""
+
+    def holds(self, file: LockedFile) -> bool:
+        """Tell whether a file lies there with its size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where files may be had: the user's settings, behind functions."""
+
+    deb_urls: Callable[[LockedDeb], tuple[str, ...]]
+    """Addresses of a deb on mirrors and archives, best first."""
+    remembered: Callable[[Digest], tuple[str, ...]]
+    """Addresses where a wheel was seen while locking."""
+    find: Callable[[Mapping[str, Sequence[LockedFile]]], Places]
+    """Looks for wheels, by project, on the indexes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchScope:
+    """What is to be fetched."""
+
+    locks: tuple[tuple[StackLock, BaseLock], ...]
+    platforms: tuple[Platform, ...] = ()
+    """Empty for all of each lock."""
+    host: Platform | None = None
+    """This machine's: its interpreter is needed to compile bytecode, whatever is built."""
+    own_files: Mapping[Digest, bytes] = field(default_factory=dict)
+    """Content of files that lie in stacks/<name>/files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchReport:
+    """What a fetch did."""
+
+    files: int
+    """Files that the locks name."""
+    fetched: int
+    fetched_bytes: int
+    linked: int
+    """Wheels named in locks/files."""
+
+
+class FetchIncompleteError(FetchError):
+    """Some files could not be had.
+
+    Args:
+        failures: each with its reasons.
+        gone: the debs among them that no mirror and no archive has any more.
+        bases: the bases to be locked again for that, sorted.
+    """
+
+    def __init__(self, failures: Sequence[Failure], gone: Sequence[LockedDeb], bases: Sequence[str]) -> None:
+        names = [_describe(failure) for failure in failures]
+        count = len(failures)
+        super().__init__(
+            f"{count} locked file{'s' if count != 1 else ''} cannot be had:\n" + "\n".join(names), hint=_way_out(bases)
+        )
+        self.failures = tuple(failures)
+        self.gone = tuple(gone)
+        self.bases = tuple(bases)
+
+
+class GoneError(FetchIncompleteError):
+    """Every file that could not be had is a deb that is gone from all mirrors and archives: lock its base again."""
+
+
+def fetch(
+    scope: FetchScope,
+    store: FillableStore,
+    sources: Sources,
+    open_transport: Callable[[], AbstractContextManager[Transport]],
+    folder: Path,
+    *,
+    progress: Callable[[int], AbstractContextManager[Progress]],
+    get: Callable[[Sequence[Wanted], Transport, Progress], tuple[Failure, ...]] | None = None,
+) -> FetchReport:
+    """Fill the store, then `locks/files`.
+
+    Args:
+        scope: locks and platforms.
+        store: what is filled.
+        sources: where files may be had.
+        open_transport: opens connections; not called where nothing is missing.
+        folder: `locks/files` of the project.
+        progress: told the bytes to come, gives what is told of bytes that came.
+        get: downloads, in place of the usual; for tests.
+
+    Raises:
+        GoneError: the only files that cannot be had are debs that nobody has any more.
+        FetchIncompleteError: other files cannot be had, too.
+    """
+    wheels, debs = wanted_wheels(scope), wanted_debs(scope)
+    own = _keep_own_files(scope, store)
+    missing_wheels = {file: project for file, project in wheels.items() if not store.holds(file)}
+    missing_debs = {file: deb for file, deb in debs.items() if not store.holds(file)}
+    missing = (*missing_wheels, *missing_debs)
+    size = sum(file.size for file in missing)
+    failures: tuple[Failure, ...] = ()
+    if missing:
+        with open_transport() as transport, progress(size) as tell:
+
+            def run(items: Sequence[Wanted]) -> tuple[Failure, ...]:
+                return get(items, transport, tell) if get else download(items, store, transport, progress=tell)
+
+            failures = _download_all(missing_wheels, missing_debs, sources, run)
+    linked = [link_file(store, file, folder) for file in wheels if store.holds(file)]
+    if failures:
+        raise _incomplete(failures, debs, scope)
+    return FetchReport(
+        files=len(wheels) + len(debs) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
+    )
+
+
+def wanted_wheels(scope: FetchScope) -> dict[LockedFile, str]:
+    """List the wheels of a scope, with their projects."""
+    return {
+        wheel: candidate.project
+        for lock, _ in scope.locks
+        for candidate in lock.candidates
+        for platform, wheel in candidate.wheels.items()
+        if not scope.platforms or platform in {wanted.name for wanted in scope.platforms}
+    }
+
+
+def wanted_debs(scope: FetchScope) -> dict[LockedFile, LockedDeb]:
+    """List the debs of a scope: of its platforms, and of this machine's platform for the interpreter."""
+    return {
+        deb.file: deb
+        for lock, base in scope.locks
+        for deb in base.debs
+        if not set(deb.platforms).isdisjoint({*(scope.platforms or lock.platforms), scope.host})
+    }
+
+
+def _keep_own_files(scope: FetchScope, store: FileStore) -> int:
+    """Keep the files that a stack brings itself; what is absent here is the lock's business to tell."""
+    files = {file for lock, _ in scope.locks for _, file in lock.files}
+    for file in files:
+        if file.sha256 in scope.own_files:
+            store.add(scope.own_files[file.sha256])
+    return len(files)
+
+
+def _download_all(
+    wheels: Mapping[LockedFile, str],
+    debs: Mapping[LockedFile, LockedDeb],
+    sources: Sources,
+    run: Callable[[Sequence[Wanted]], tuple[Failure, ...]],
+) -> tuple[Failure, ...]:
+    """Download from remembered places first, then look on the indexes for what these did not give."""
+    hinted = [Wanted(file=file, urls=urls) for file in wheels if (urls := sources.remembered(file.sha256))]
+    first = run([*hinted, *(Wanted(file=file, urls=sources.deb_urls(deb)) for file, deb in debs.items())])
+    failed_debs = tuple(failure for failure in first if failure.file in debs)
+    had = {item.file for item in hinted} - {failure.file for failure in first}
+    left = [file for file in wheels if file not in had]
+    if not left:
+        return failed_debs
+    by_project: dict[str, list[LockedFile]] = {}
+    for file in left:
+        by_project.setdefault(wheels[file], []).append(file)
+    places = sources.find(by_project)
+    failed = run([Wanted(file=file, urls=places.urls.get(file.sha256, ())) for file in left])
+    return (*(_explained(failure, places) for failure in failed), *failed_debs)
+
+
+def _explained(failure: Failure, places: Places) -> Failure:
+    """Say why a wheel has no address at all: no index lists it, or indexes did not answer."""
+    if failure.reasons:
+        return failure
+    reasons = places.issues or ("no configured index lists it",)
+    return Failure(file=failure.file, reasons=reasons, gone=not places.issues)
+
+
+def _incomplete(
+    failures: Sequence[Failure], debs: Mapping[LockedFile, LockedDeb], scope: FetchScope
+) -> FetchIncompleteError:
+    gone = [debs[failure.file] for failure in failures if failure.gone and failure.file in debs]
+    bases = sorted({base.name for _, base in scope.locks if not set(base.debs).isdisjoint(gone)})
+    family = GoneError if len(gone) == len(failures) else FetchIncompleteError
+    return family(failures, gone, bases)
+
+
+def _describe(failure: Failure) -> str:
+    reasons: Iterable[str] = failure.reasons or ("no configured mirror or archive for its suite",)
+    return f"  {failure.file.name} ({failure.file.sha256})" + "".join(f"\n    {reason}" for reason in reasons)
+
+
+def _way_out(bases: Sequence[str]) -> str:
+    if not bases:
+        return "check the network and the settings of indexes and mirrors, then run it again: what came is kept"
+    again = ", ".join(f"`airflow-kubler lock --base {base}`" for base in bases)
+    return f"debs were superseded and dropped by the mirrors: run {again}, then `airflow-kubler lock`; the digest will be new"
