@@ -6,7 +6,9 @@ locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<f
 
 from __future__ import annotations
 
+import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +21,7 @@ from builder.stack.names import check_name, nearest
 from builder.stack.reader import parse_stack
 
 _BASES = "bases"
+_LOCK_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,23 @@ class Project:
     def base_lock_path(self, name: str) -> Path:
         """Name the lock of a base, there or not."""
         return self.locks_folder / f"base.{name}.toml"
+
+    def save_lock(self, path: Path, data: bytes) -> None:
+        """Write a lock by one rename, so that no one ever sees half of it; unchanged bytes are left alone."""
+        if path.is_file() and path.read_bytes() == data:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fchmod(descriptor, _LOCK_MODE)
+                os.fsync(descriptor)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def load_stack(self, name: str) -> Stack:
         """Read one stack."""

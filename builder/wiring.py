@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from builder.store.artefacts import DirectoryArtefactStore
@@ -10,8 +12,10 @@ from builder.store.files import DirectoryFileStore
 from builder.store.location import cache_root
 
 if TYPE_CHECKING:
+    from builder.project import Project
     from builder.resolve.settings import IndexSettings
     from builder.store.transport import HttpTransport
+    from builder.usecase.lock_model import LockTools
 
 
 def make_file_store() -> DirectoryFileStore:
@@ -34,3 +38,34 @@ def make_transport(settings: IndexSettings) -> HttpTransport:
         trusted_hosts=settings.trusted_hosts,
         timeout_s=settings.timeout_s,
     )
+
+
+@contextmanager
+def make_lock_tools(project: Project, say: Callable[[str], None]) -> Iterator[LockTools]:
+    """Make what `lock` needs from outside, by the user's settings."""
+    from functools import partial
+
+    from builder.resolve.measure import TransportProbe
+    from builder.resolve.settings import load_index_settings
+    from builder.resolve.simple import remember_urls
+    from builder.resolve.uv import UvResolver
+    from builder.resolve.uv_process import Uv
+    from builder.usecase.lock_model import LockTools
+
+    settings = load_index_settings()
+    with make_transport(settings) as transport:
+        yield LockTools(
+            resolver=UvResolver(Uv(settings, os.environ)),
+            probe=TransportProbe(transport),
+            remember=partial(remember_urls, make_artefact_store(), settings),
+            files=make_file_store(),
+            lock_base=_lock_base_of(project),
+            say=say,
+        )
+
+
+def _lock_base_of(project: Project) -> Callable[[str], bytes]:
+    """Make what locks a base against the user's mirrors."""
+    from builder.usecase.lock_base import lock_base  # type: ignore[import-not-found]
+
+    return lambda name: lock_base(project, name)

@@ -44,6 +44,8 @@ class Uv:
 
     def __init__(self, settings: IndexSettings, variables: Mapping[str, str]) -> None:
         self._environment = make_environment(settings, variables)
+        # Found here, once: sysconfig, which uv's finder asks, is not safe to be first used by several threads.
+        self._program = _find_uv()
 
     def version(self) -> str:
         """Name the program and its version, as `uv 0.13.9`."""
@@ -58,7 +60,7 @@ class Uv:
             ToolError: it is missing or could not be started.
         """
         # uv wants some interpreter to start from, whatever version is resolved for: ours is there for certain.
-        argv = [_find_uv(), *arguments, "--python", sys.executable]
+        argv = [self._program, *arguments, "--python", sys.executable]
         try:
             done = subprocess.run(
                 argv, cwd=folder, env=self._environment, capture_output=True, text=True, errors="replace", check=False

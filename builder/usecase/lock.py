@@ -1,0 +1,165 @@
+"""Lock: turn what stacks ask for into what they get, every file by hash.
+
+Steps:
+1. Stacks asked for are joined by their parents whose lock is missing or stale; bases without a lock are locked.
+2. Locks are made, parents first: a child's parent binds it by its pins, its very wheels and its layers.
+3. When all of them are there, they are written, each by one rename. Nothing is half written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.digest import Digest
+from builder.errors import BuilderError, LockInvalidError, StackError
+from builder.lock.base import parse_base_lock
+from builder.lock.model import BaseLock, StackLock
+from builder.lock.pylock import dump_stack_lock, parse_stack_lock
+from builder.project import Project
+from builder.stack.graph import build_order, effective_stack, parent_chain
+from builder.stack.model import EffectiveStack, Stack
+from builder.usecase.lock_check import check_locks
+from builder.usecase.lock_model import LockReport, LockTools, StackChange, compare_locks
+from builder.usecase.lock_stack import AIRFLOW, LockTask, make_stack_lock, project_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A lock and its bytes."""
+
+    lock: StackLock
+    data: bytes
+
+
+def lock_stacks(project: Project, tools: LockTools, names: Sequence[str] = ()) -> LockReport:
+    """Lock stacks, and what they stand on where that has no fresh lock.
+
+    Args:
+        project: the folder of stacks and locks.
+        tools: what touches the outside.
+        names: the stacks wanted; empty for all, and for all bases without a lock.
+
+    Raises:
+        ResolutionError: what a stack asks for cannot be had together.
+    """
+    stacks = project.load_stacks()
+    wanted = _with_parents(project, stacks, names or tuple(stacks))
+    _refuse_official(wanted.values())
+    used = {stack.base for stack in wanted.values()}
+    bases, new_bases = _load_bases(project, tools, sorted(used if names else used | set(project.base_names())))
+    done: dict[str, Locked] = {}
+    changes: list[StackChange] = []
+    for name, stack in wanted.items():
+        tools.say(f"locking {name} for {' and '.join(platform.name for platform in stack.platforms)}")
+        before = load_previous(project, name)
+        parent = (done.get(stack.parents[0]) or _load(project, stack.parents[0])) if stack.parents else None
+        task = _make_task(project, stacks, stack, base=bases[stack.base], parent=parent, before=before)
+        lock = make_stack_lock(task, tools)
+        done[name] = Locked(lock=lock, data=dump_stack_lock(lock))
+        changed = before is None or before.data != done[name].data
+        changes.append(compare_locks(before.lock if before else None, lock, changed=changed))
+    for base, data in new_bases.items():
+        project.save_lock(project.base_lock_path(base), data)
+    for name, locked in done.items():
+        project.save_lock(project.stack_lock_path(name), locked.data)
+    return LockReport(bases=tuple(new_bases), stacks=tuple(changes), stale=_stale_stacks(project))
+
+
+def lock_bases(project: Project, tools: LockTools, names: Sequence[str]) -> LockReport:
+    """Lock bases again; the locks of their stacks become stale where a base changed."""
+    for name in names:
+        project.load_base(name)
+    for name in names:
+        tools.say(f"locking base {name}")
+        project.save_lock(project.base_lock_path(name), tools.lock_base(name))
+    return LockReport(bases=tuple(names), stacks=(), stale=_stale_stacks(project))
+
+
+def load_previous(project: Project, name: str) -> Locked | None:
+    """Read the lock there is; None where there is none, or none that this program reads."""
+    try:
+        return _load(project, name)
+    except (BuilderError, FileNotFoundError):
+        return None
+
+
+def stacks_asking(stacks: Mapping[str, Stack], name: str) -> Mapping[str, tuple[str, ...]]:
+    """Tell, by project, which of a stack and its parents ask for it themselves, as `stack:<name>`."""
+    found: dict[str, set[str]] = {}
+    for stack in (stacks[name], *parent_chain(stacks, name)):
+        asked = [project_of(text) for text in stack.requirements]
+        for project in (*asked, *((AIRFLOW,) if stack.airflow_version else ())):
+            found.setdefault(project, set()).add(f"stack:{stack.name}")
+    return {project: tuple(sorted(names)) for project, names in found.items()}
+
+
+def _with_parents(project: Project, stacks: Mapping[str, Stack], names: Iterable[str]) -> dict[str, EffectiveStack]:
+    """Step 1: the stacks to lock, parents first."""
+    asked = {name: effective_stack(stacks, name) for name in names}
+    parents = {parent for stack in asked.values() for parent in stack.parents} - set(asked)
+    states = check_locks(project, sorted(parents)) if parents else ()
+    stale = {state.name for state in states if state.kind == "stack" and state.reasons}
+    return {name: effective_stack(stacks, name) for name in build_order(stacks) if name in asked or name in stale}
+
+
+def _refuse_official(stacks: Iterable[EffectiveStack]) -> None:
+    for stack in stacks:
+        if stack.constraints == "official":
+            raise StackError(
+                'constraints = "official" is not supported yet',
+                context=f"stacks/{stack.name}/stack.toml: airflow.constraints",
+                hint='write "none", or save the constraints file beside stack.toml and name it',
+            )
+
+
+def _load_bases(
+    project: Project, tools: LockTools, names: Sequence[str]
+) -> tuple[dict[str, tuple[BaseLock, Digest]], dict[str, bytes]]:
+    """Read base locks, making those that are not there; returns the latter's bytes too."""
+    bases: dict[str, tuple[BaseLock, Digest]] = {}
+    new: dict[str, bytes] = {}
+    for name in names:
+        path = project.base_lock_path(name)
+        if not path.is_file():
+            project.load_base(name)
+            tools.say(f"locking base {name}")
+            new[name] = tools.lock_base(name)
+        data = new.get(name) or path.read_bytes()
+        bases[name] = (parse_base_lock(data, file=f"locks/{path.name}"), Digest.of(data))
+    return bases, new
+
+
+def _make_task(
+    project: Project,
+    stacks: Mapping[str, Stack],
+    stack: EffectiveStack,
+    *,
+    base: tuple[BaseLock, Digest],
+    parent: Locked | None,
+    before: Locked | None,
+) -> LockTask:
+    return LockTask(
+        stack=stack,
+        base=base[0],
+        base_lock=base[1],
+        parent=parent.lock if parent else None,
+        parent_lock=Digest.of(parent.data) if parent else None,
+        constraints=project.load_constraints(stack),
+        files=project.stack_files(stack.name),
+        asked_by=stacks_asking(stacks, stack.name),
+        previous=before.lock.plan if before else (),
+    )
+
+
+def _load(project: Project, name: str) -> Locked:
+    path = project.stack_lock_path(name)
+    data = path.read_bytes()
+    lock = parse_stack_lock(data, file=f"locks/{path.name}")
+    if lock.stack != name:
+        raise LockInvalidError(f"is the lock of stack {lock.stack!r}", context=f"locks/{path.name}")
+    return Locked(lock=lock, data=data)
+
+
+def _stale_stacks(project: Project) -> tuple[str, ...]:
+    return tuple(state.name for state in check_locks(project) if state.kind == "stack" and state.reasons)

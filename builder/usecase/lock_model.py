@@ -1,0 +1,101 @@
+"""What `lock` needs from outside, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.digest import Digest
+from builder.lock.model import LockedCandidate, StackLock
+from builder.resolve.model import Resolver, WheelProbe
+from builder.store.model import FileStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTools:
+    """What touches the outside while a lock is made."""
+
+    resolver: Resolver
+    probe: WheelProbe
+    remember: Callable[[Mapping[Digest, Sequence[str]]], None]
+    """Keeps where files were seen, as a hint for fetching."""
+    files: FileStore
+    lock_base: Callable[[str], bytes]
+    """Makes a base's lock: name of the base to the lock's bytes, which nobody has written yet."""
+    say: Callable[[str], None]
+    """Told what is being done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A candidate that a new lock has in another version; None where there is none before or after."""
+
+    project: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackChange:
+    """What locking a stack brought."""
+
+    stack: str
+    changed: bool
+    """The lock's bytes are others than before."""
+    candidates: int
+    layers: int
+    moves: tuple[Move, ...]
+    """By project."""
+
+    def count(self, kind: str) -> int:
+        """Count moves: `added`, `removed` or `moved`."""
+        return sum(1 for move in self.moves if _kind(move) == kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockReport:
+    """What a run of `lock` did."""
+
+    bases: tuple[str, ...]
+    """Bases locked in this run."""
+    stacks: tuple[StackChange, ...]
+    """In the order they were locked: parents first."""
+    stale: tuple[str, ...] = ()
+    """Stacks whose locks this run made stale and did not make again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockState:
+    """Whether a lock answers to its inputs."""
+
+    kind: str
+    """`base` or `stack`."""
+    name: str
+    reasons: tuple[str, ...]
+    """Why it is stale; empty where it is fresh."""
+
+
+def compare_locks(before: StackLock | None, after: StackLock, *, changed: bool) -> StackChange:
+    """Compare a stack's new lock with the one before."""
+    old, new = _versions(before), _versions(after)
+    moves = tuple(
+        Move(project=project, before=old.get(project), after=new.get(project))
+        for project in sorted(old.keys() | new.keys())
+        if old.get(project) != new.get(project)
+    )
+    return StackChange(stack=after.stack, changed=changed, candidates=len(new), layers=len(after.plan), moves=moves)
+
+
+def _versions(lock: StackLock | None) -> dict[str, str]:
+    """Map project to version; several, where platforms differ, side by side."""
+    found: dict[str, list[str]] = {}
+    candidates: tuple[LockedCandidate, ...] = lock.candidates if lock else ()
+    for candidate in candidates:
+        found.setdefault(candidate.project, []).append(candidate.version)
+    return {project: ", ".join(sorted(versions)) for project, versions in found.items()}
+
+
+def _kind(move: Move) -> str:
+    if move.before is None:
+        return "added"
+    return "removed" if move.after is None else "moved"
