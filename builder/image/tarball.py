@@ -78,6 +78,11 @@ def directory_header(entry: Entry) -> bytes:
     return _headers(entry, entry.path + "/", 0)
 
 
+def file_header(path: str, size: int) -> bytes:
+    """Write the header of a root-owned file of mode 0644; content and padding are the caller's."""
+    return _headers(Entry(path=path), path, size)
+
+
 def _headers(entry: Entry, path: str, size: int) -> bytes:
     """Write an entry's header, a PAX header before it where it needs one."""
     name, target = path.encode(), entry.target.encode()

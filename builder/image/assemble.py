@@ -1,0 +1,263 @@
+"""From locks to an image: segments, layers, config, manifests, index. Reads locks and the store, nothing else.
+
+1. List the layers of each platform as sources (parts.py).
+2. Have a segment for each source: from the cache, or made, big ones first.
+3. Check that every path has one owner.
+4. Have a layer for each list of segments, all directories from one map.
+5. Write config and manifest for each platform, and one index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.canonical import dump_json
+from builder.digest import Digest
+from builder.entry import Entry
+from builder.image.compress import Compressor
+from builder.image.contract import contract_config
+from builder.image.directories import directory_map, layer_directories
+from builder.image.layer import Layer, find_layer, layer_key, make_layer
+from builder.image.ownership import check_ownership
+from builder.image.parts import LayerParts, plan_parts
+from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment
+from builder.image.sources import DebSource, Intake, Source, WheelSource, read_source, source_key
+from builder.image.tasks import run_all
+from builder.lock.model import BaseLock, StackLock
+from builder.oci import media
+from builder.oci.config import Config, History, dump_config, format_time
+from builder.oci.descriptor import Descriptor, describe
+from builder.oci.index import Index, dump_index
+from builder.oci.manifest import Manifest, dump_manifest
+from builder.platform import Platform
+from builder.store.model import ArtefactStore, Progress
+
+MEMORY_BUDGET = 240_000_000
+"""Bytes of sources in work at a time, unpacked; with interpreter, workers and buffers the whole stays below 700 MB."""
+_UNPACKED = 6
+"""A source unpacked, with bytecode and copies, is about this many times its file's size."""
+_ATTEMPTS = 3
+_CHECKED_KIND = "ownership"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltLayer:
+    """A layer of an image, and what is in it."""
+
+    name: str
+    parts: LayerParts
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltPlatform:
+    """One platform of an image."""
+
+    platform: Platform
+    layers: tuple[BuiltLayer, ...]
+    config: bytes
+    manifest: bytes
+    descriptor: Descriptor
+    """Of the manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image: its documents whole, its layers in the cache."""
+
+    stack: str
+    platforms: tuple[BuiltPlatform, ...]
+    index: bytes
+    descriptor: Descriptor
+    """Of the index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What an image is assembled with.
+
+    Args:
+        intake: how sources are read.
+        compressor: of segments and layers.
+        artefacts: the cache.
+        threads: most pieces of work at a time.
+        progress: told the bytes of sources done.
+    """
+
+    intake: Intake
+    compressor: Compressor
+    artefacts: ArtefactStore
+    threads: int
+    progress: Progress | None = None
+
+
+def assemble(
+    stack: StackLock, base: BaseLock, *, lock_digest: Digest, platforms: Sequence[Platform], assembly: Assembly
+) -> BuiltImage:
+    """Make an image.
+
+    Args:
+        stack: the stack's lock.
+        base: the lock that it was made on.
+        lock_digest: of the stack lock's bytes.
+        platforms: of the lock's, which ones.
+        assembly: what to make it with.
+
+    Raises:
+        IntegrityError: an input is refused.
+        MissingBlobError: the store does not hold an input.
+        BuildError: inputs do not go together.
+    """
+    parts = {platform: plan_parts(stack, base, platform) for platform in platforms}
+    keys = _source_keys(parts, assembly)
+    for attempt in range(_ATTEMPTS):
+        try:
+            segments = _ensure_segments(keys, assembly)
+            layers = {platform: _ensure_layers(layers, segments, assembly) for platform, layers in parts.items()}
+            break
+        except DamagedSegmentError:
+            # It has been removed from the cache: the next attempt makes it again.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    built = tuple(
+        _write_platform(stack, platform, layers[platform], lock_digest, assembly.compressor.compression)
+        for platform in platforms
+    )
+    index = dump_index(
+        Index(manifests=tuple(image.descriptor for image in built), annotations=_annotations(stack)),
+    )
+    return BuiltImage(stack=stack.stack, platforms=built, index=index, descriptor=describe(media.INDEX, index))
+
+
+def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) -> int:
+    """Sum the bytes of all sources, for progress."""
+    sources = {
+        (source.name, source.size)
+        for platform in platforms
+        for layer in plan_parts(stack, base, platform)
+        for source in layer.sources
+    }
+    return sum(size for _, size in sources)
+
+
+def _source_keys(parts: Mapping[Platform, Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:
+    return {
+        source_key(source, assembly.intake): source
+        for layers in parts.values()
+        for layer in layers
+        for source in layer.sources
+    }
+
+
+def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mapping[Source, Segment]:
+    """Step 2."""
+    segments = {key: find_segment(key, assembly.artefacts) for key in sources}
+    missing = [key for key, segment in segments.items() if segment is None]
+    report = assembly.progress or (lambda _: None)
+    report(sum(source.size for key, source in sources.items() if segments[key] is not None))
+
+    def make(key: str) -> Segment:
+        source = sources[key]
+        segment = make_segment(key, read_source(source, assembly.intake), assembly.compressor, assembly.artefacts)
+        report(source.size)
+        return segment
+
+    made = run_all(
+        missing,
+        make,
+        cost=lambda key: sources[key].size * _UNPACKED,
+        threads=assembly.threads,
+        budget=MEMORY_BUDGET,
+    )
+    found = segments | dict(zip(missing, made, strict=True))
+    return {source: segment for key, source in sources.items() if (segment := found[key]) is not None}
+
+
+def _ensure_layers(
+    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly
+) -> tuple[BuiltLayer, ...]:
+    """Step 3 and 4, for one platform."""
+    _check_once([(source, segments[source]) for layer in parts for source in layer.sources], assembly)
+    known = _directory_map(parts, segments)
+
+    def ensure(layer: LayerParts) -> Layer:
+        content = [segments[source] for source in layer.sources]
+        directories = layer_directories(content, known)
+        key = layer_key(content, directories, assembly.compressor)
+        return find_layer(key, assembly.artefacts) or make_layer(
+            key, content, directories, assembly.compressor, assembly.artefacts
+        )
+
+    made = run_all(
+        parts,
+        ensure,
+        cost=lambda layer: 2 * max(segments[source].size for source in layer.sources),
+        threads=assembly.threads,
+        budget=MEMORY_BUDGET,
+    )
+    return tuple(
+        BuiltLayer(name=layer.name, parts=layer, layer=result) for layer, result in zip(parts, made, strict=True)
+    )
+
+
+def _check_once(owned: Sequence[tuple[Source, Segment]], assembly: Assembly) -> None:
+    """Check ownership, unless the same segments have been checked before."""
+    key = Digest.of(dump_json(sorted(segment.key for _, segment in owned))).hex
+    if assembly.artefacts.get(_CHECKED_KIND, key) is None:
+        check_ownership(owned)
+        assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
+
+
+def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:
+    sources = [source for layer in parts for source in layer.sources]
+    debs = [segments[source] for source in sources if isinstance(source, DebSource)]
+    ours = [segments[source] for source in sources if not isinstance(source, DebSource | WheelSource)]
+    return directory_map((debs, ours))
+
+
+def _write_platform(
+    stack: StackLock, platform: Platform, layers: tuple[BuiltLayer, ...], lock_digest: Digest, compression: str
+) -> BuiltPlatform:
+    """Step 5, for one platform."""
+    config = dump_config(
+        Config(
+            platform=platform,
+            created=stack.created,
+            run=contract_config(stack, lock_digest),
+            diff_ids=tuple(built.layer.diff_id for built in layers),
+            history=tuple(History(created=stack.created, created_by=_history(built)) for built in layers),
+        ),
+    )
+    media_type = media.LAYERS[compression]
+    manifest = dump_manifest(
+        Manifest(
+            config=describe(media.CONFIG, config),
+            layers=tuple(
+                Descriptor(media_type=media_type, digest=built.layer.digest, size=built.layer.size) for built in layers
+            ),
+            annotations=_annotations(stack),
+        ),
+    )
+    plain = describe(media.MANIFEST, manifest)
+    return BuiltPlatform(
+        platform=platform,
+        layers=layers,
+        config=config,
+        manifest=manifest,
+        descriptor=Descriptor(media_type=plain.media_type, digest=plain.digest, size=plain.size, platform=platform),
+    )
+
+
+def _history(built: BuiltLayer) -> str:
+    return f"airflow-kubler {built.name}: {' '.join(source.name for source in built.parts.sources)}"
+
+
+def _annotations(stack: StackLock) -> tuple[tuple[str, str], ...]:
+    values = {
+        "org.opencontainers.image.created": format_time(stack.created),
+        "org.opencontainers.image.description": stack.description,
+        "org.opencontainers.image.title": f"airflow-{stack.stack}",
+        "org.opencontainers.image.version": stack.airflow_version,
+    }
+    return tuple(sorted((key, value) for key, value in values.items() if value))

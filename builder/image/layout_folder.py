@@ -1,0 +1,148 @@
+"""An OCI layout in a folder: written so that a killed build leaves the old image or the new one, read piecewise.
+
+Invariants: a blob gets its name when it is whole and checked; `index.json` is replaced by one rename, after all blobs;
+what it does not refer to is removed after that, so that equal images are equal folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder.digest import Digest
+from builder.errors import BuildError, MissingBlobError
+from builder.image.layer import Layer
+from builder.image.output import Blobs, verify_blob
+from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
+
+_CHUNK = 1 << 20
+_TEMPORARY = ".new-"
+
+
+class FolderLayout:
+    """A LayoutReader of a folder.
+
+    Args:
+        folder: the layout.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, path: str) -> bytes:
+        """Read a file whole; raises MissingBlobError."""
+        return b"".join(self.chunks(path))
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Read a file piecewise; raises MissingBlobError."""
+        try:
+            with (self.folder / path).open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise MissingBlobError("the layout does not hold it", context=str(self.folder / path)) from None
+
+    def blobs(self) -> tuple[str, ...]:
+        """List the hexadecimal names below blobs/sha256, sorted."""
+        with contextlib.suppress(FileNotFoundError):
+            return tuple(sorted(entry.name for entry in os.scandir(self.folder / "blobs" / "sha256")))
+        return ()
+
+
+def holds_layout(folder: Path, layout_index: bytes, sizes: dict[str, int]) -> bool:
+    """Tell whether a folder is exactly this image, by names and sizes: `verify` reads the bytes."""
+    try:
+        if (folder / INDEX_FILE).read_bytes() != layout_index or (folder / LAYOUT_FILE).read_bytes() != LAYOUT_BYTES:
+            return False
+        with os.scandir(folder / "blobs" / "sha256") as entries:
+            found = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
+    except OSError:
+        return False
+    return found == sizes
+
+
+def write_layout(folder: Path, blobs: Blobs) -> None:
+    """Make a folder hold exactly this image; blobs that are there already are kept.
+
+    Raises:
+        BuildError: the folder holds something else.
+        DamagedLayerError: a cached layer is not what its record says.
+    """
+    _check_folder(folder)
+    target = folder / "blobs" / "sha256"
+    target.mkdir(parents=True, exist_ok=True)
+    _write(folder / LAYOUT_FILE, LAYOUT_BYTES)
+    for digest, data in blobs.documents:
+        _write(target / digest.hex, data)
+    for layer in blobs.layers:
+        _place(layer, target / layer.digest.hex)
+    _write(folder / INDEX_FILE, blobs.layout_index)
+    known = {name for name, _ in blobs.sizes()}
+    for entry in list(os.scandir(target)):
+        if entry.name not in known:
+            Path(entry.path).unlink()
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to write among things that are no layout."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BuildError("is no folder", context=str(folder), hint="name a new folder, or a file that ends in .tar")
+    foreign = sorted(entry.name for entry in os.scandir(folder) if entry.name not in {LAYOUT_FILE, INDEX_FILE, "blobs"})
+    foreign = [name for name in foreign if not name.startswith(_TEMPORARY)]
+    if foreign:
+        raise BuildError(f"holds {foreign[0]}, it is no image layout", context=str(folder), hint="name a new folder")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Put a document there unless it is there already."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == data:
+            return
+    with _temporary(path) as temporary:
+        temporary.write_bytes(data)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+def _place(layer: Layer, path: Path) -> None:
+    """Link a layer from the cache, or copy it where links do not reach; checked before it gets its name."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_size == layer.size and not path.is_symlink():
+            return
+    with _temporary(path) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(layer.path)
+        except OSError:
+            _copy(layer, temporary)
+        verify_blob(temporary, layer)
+        temporary.replace(path)
+
+
+def _copy(layer: Layer, path: Path) -> None:
+    with layer.path.open("rb") as source, path.open("xb") as target:
+        while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
+            pass
+    path.chmod(0o444)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Give a name beside a path; whatever is left under it is removed."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def layout_blob(folder: Path, digest: Digest) -> Path:
+    """Name a blob's file in a layout."""
+    return folder / "blobs" / "sha256" / digest.hex
