@@ -72,10 +72,9 @@ class _LazyGroup(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         verb = VERBS.get(cmd_name)
         if verb is None:
-            return None
+            return super().get_command(ctx, cmd_name)
         module, _, attribute = verb.target.partition(":")
         if find_spec(module) is None:
             return None
@@ -94,7 +93,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; a misspelt one is answered with the nearest known one."""
-        if args[0] in VERBS or args[0].startswith("-"):
+        if args[0].startswith("-") or self.get_command(ctx, args[0]) is not None:
             return super().resolve_command(ctx, args)
         from difflib import get_close_matches
 
