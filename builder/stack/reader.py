@@ -79,6 +79,21 @@ def read_platforms(table: Table) -> tuple[Platform, ...] | None:
     return tuple(sorted(found))
 
 
+def check_version(text: str) -> tuple[str, str]:
+    """Find what is wrong with a version of Airflow: one release, written as PEP 440 normalises it.
+
+    Returns:
+        What is wrong and the way out; both empty where it is fine.
+    """
+    try:
+        normal = str(Version(text))
+    except (InvalidVersion, ValueError):
+        return f"{text[:80]!r} is no version", 'write one release of Airflow, as "3.3.2"'
+    if normal != text:
+        return f"{text[:80]!r} is not how this version is written", f"write {normal!r}"
+    return "", ""
+
+
 def _read_name(table: Table, key: str, *, required: bool = False, hint: str = "") -> str | None:
     value = table.text(key, required=required, hint=hint)
     if value is None:
@@ -94,16 +109,9 @@ def _read_airflow(top: Table, *, root: bool) -> tuple[str | None, str | None]:
     airflow = top.table("airflow")
     hint = 'a stack that extends no other must say it, as version = "3.3.2"' if root else ""
     version = airflow.text("version", required=root, hint=hint)
-    if version is not None:
-        try:
-            normal = str(Version(version))
-        except (InvalidVersion, ValueError):
-            airflow.wrong("version", f"{version[:80]!r} is no version", hint='write one release of Airflow, as "3.3.2"')
-        else:
-            if normal != version:
-                airflow.wrong(
-                    "version", f"{version[:80]!r} is not how this version is written", hint=f"write {normal!r}"
-                )
+    problem, way_out = check_version(version) if version is not None else ("", "")
+    if problem:
+        airflow.wrong("version", problem, hint=way_out)
     constraints = airflow.text("constraints")
     if constraints is not None and not _is_path_below(constraints):
         airflow.wrong(

@@ -8,6 +8,7 @@ from pathlib import Path
 from builder.errors import StackError
 from builder.project import create_files, shipped_bases
 from builder.stack.names import check_name, nearest
+from builder.stack.reader import check_version
 
 DEFAULT_AIRFLOW_VERSION = "3.3.2"
 DEFAULT_BASE = "trixie"
@@ -65,13 +66,16 @@ def make_scaffold(*, stack: str, base: str, airflow_version: str, bases: Mapping
     """Make the files of a new project, by relative path, sorted.
 
     Raises:
-        StackError: the name cannot be a stack's, or the base is not among the bases.
+        StackError: the name cannot be a stack's, the base is not among the bases, or the version is none.
     """
     problem = check_name(stack, context="--stack")
     if problem:
         raise problem
     if base not in bases:
         raise StackError(f"no base {base!r}", context="--base", hint=nearest(base, bases, "base"))
+    wrong, way_out = check_version(airflow_version)
+    if wrong:
+        raise StackError(wrong, context="--airflow", hint=way_out)
     texts = {
         ".gitignore": _GITIGNORE,
         "README.md": _README.format(stack=stack),
