@@ -1,0 +1,173 @@
+"""Layers unpacked into a root folder, kept in the cache by the manifest's digest.
+
+- Nothing is written through a link: every parent must be a folder that this unpacking made.
+- Each layer's bytes are checked against its digest and its diff_id; a wrong one leaves nothing behind.
+- Owners are kept where root unpacks; else everything belongs to the user, which a user namespace then maps.
+- No whiteouts, devices or fifos: this project's images hold none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol, cast
+
+from builder.digest import Digest
+from builder.errors import BuildError, DigestMismatchError, IntegrityError
+from builder.image.compress import decompress
+from builder.oci import media
+from builder.oci.descriptor import Descriptor
+from builder.oci.layout import blob_path
+from builder.run.model import RunnableImage
+
+_FORMAT = 1
+"""Of the unpacked tree; part of its key in the cache."""
+_CHUNK = 1 << 20
+_MOUNT_FOLDERS = ("dev", "proc", "sys", "run", "tmp")
+_MOUNT_FILES = ("etc/hosts", "etc/resolv.conf")
+
+
+class TreeStore(Protocol):
+    """What unpacked roots are kept in."""
+
+    def get(self, kind: str, key: str) -> Path | None:
+        """Find one."""
+
+    def put_tree(self, kind: str, key: str, populate: Callable[[Path], None]) -> Path:
+        """Keep a folder that `populate` fills."""
+
+
+def ensure_rootfs(store: TreeStore, image: RunnableImage) -> Path:
+    """Give the root folder of an image, unpacked now or found in the cache; never to be written to."""
+    owner = "root" if os.geteuid() == 0 else f"uid{os.geteuid()}"
+    key = f"{image.image.descriptor.digest.hex}-{owner}-{_FORMAT}"
+    found = store.get("rootfs", key)
+    return found or store.put_tree("rootfs", key, lambda root: unpack_image(image, root))
+
+
+def unpack_image(image: RunnableImage, root: Path) -> None:
+    """Unpack all layers into an empty folder, and make the places that engines mount on.
+
+    Raises:
+        DigestMismatchError: a layer is not what its descriptor or the config says.
+        IntegrityError: a layer holds something that would leave the root folder, or that images never hold.
+    """
+    unpacker = _Unpacker(root, keep_owners=os.geteuid() == 0)
+    for layer, diff_id in zip(image.image.manifest.layers, image.image.config.diff_ids, strict=True):
+        with (image.layout / blob_path(layer.digest)).open("rb") as handle:
+            _unpack_layer(handle, layer, diff_id, unpacker)
+    for name in _MOUNT_FOLDERS:
+        (root / name).mkdir(exist_ok=True)
+    for name in _MOUNT_FILES:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+
+
+def _unpack_layer(handle: IO[bytes], layer: Descriptor, diff_id: Digest, unpacker: _Unpacker) -> None:
+    outer, inner = hashlib.sha256(), hashlib.sha256()
+    compressed = _hashed(iter(lambda: handle.read(_CHUNK), b""), outer)
+    reader = _Reader(_hashed(decompress(media.COMPRESSION_OF[layer.media_type], compressed), inner))
+    try:
+        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|", bufsize=_CHUNK) as archive:
+            unpacker.unpack(archive, str(layer.digest))
+        reader.drain()
+    except (tarfile.TarError, BuildError) as error:
+        raise IntegrityError(f"cannot be unpacked: {error}", context=str(layer.digest)) from error
+    for found, wanted in ((Digest(outer.hexdigest()), layer.digest), (Digest(inner.hexdigest()), diff_id)):
+        if found != wanted:
+            raise DigestMismatchError(f"got {found}, expected {wanted}", context=str(layer.digest))
+
+
+def _hashed(chunks: Iterable[bytes], into: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        into.update(chunk)
+        yield chunk
+
+
+class _Reader:
+    """Reads chunks as a file, for tarfile."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._pending = b""
+
+    def read(self, size: int) -> bytes:
+        """Give `size` bytes, fewer only at the end."""
+        parts, held = [self._pending], len(self._pending)
+        while held < size and (chunk := next(self._chunks, None)) is not None:
+            parts.append(chunk)
+            held += len(chunk)
+        whole = b"".join(parts)
+        self._pending = whole[size:]
+        return whole[:size]
+
+    def drain(self) -> None:
+        """Read to the end, so that everything is hashed."""
+        for _ in self._chunks:
+            pass
+
+
+class _Unpacker:
+    """Writes members of layers below a root folder."""
+
+    def __init__(self, root: Path, *, keep_owners: bool) -> None:
+        self._root = root
+        self._keep_owners = keep_owners
+        self._folders = {"."}
+
+    def unpack(self, archive: tarfile.TarFile, where: str) -> None:
+        """Unpack one layer."""
+        seen: set[str] = set()
+        for member in archive:
+            path = self._checked(member.name, f"{where}: {member.name}")
+            if path in seen and not member.isdir():
+                raise IntegrityError("is there twice", context=f"{where}: {path}")
+            seen.add(path)
+            self._write(archive, member, path, f"{where}: {path}")
+
+    def _checked(self, name: str, where: str) -> str:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or path.name.startswith(".wh."):
+            raise IntegrityError("a path that layers of this project never hold", context=where)
+        if str(path.parent) not in self._folders:
+            raise IntegrityError("its parent is no folder of this image", context=where)
+        return str(path)
+
+    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, where: str) -> None:
+        target = self._root / path
+        if member.isdir():
+            if path not in self._folders:
+                target.mkdir()
+                self._folders.add(path)
+        else:
+            if path in self._folders:
+                raise IntegrityError("replaces a folder", context=where)
+            target.unlink(missing_ok=True)
+            if member.isreg():
+                self._write_file(archive, member, target)
+            elif member.issym():
+                target.symlink_to(member.linkname)
+            elif member.islnk():
+                os.link(self._root / self._checked(member.linkname, where), target, follow_symlinks=False)
+                return
+            else:
+                raise IntegrityError("neither file, folder nor link", context=where)
+        self._finish(member, target)
+
+    @staticmethod
+    def _write_file(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+        content = archive.extractfile(member)
+        with target.open("xb") as handle:
+            while content is not None and (chunk := content.read(_CHUNK)):
+                handle.write(chunk)
+
+    def _finish(self, member: tarfile.TarInfo, target: Path) -> None:
+        if self._keep_owners:
+            os.chown(target, member.uid, member.gid, follow_symlinks=False)
+        if not member.issym():
+            target.chmod(member.mode & 0o7777)
+        if member.isreg():
+            os.utime(target, (member.mtime, member.mtime))

@@ -1,0 +1,89 @@
+"""What engines that start from an unpacked root folder need on disk for one run; gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import InvalidInputError
+from builder.run.foreground import capture
+from builder.run.model import AIRFLOW_HOME, SCRATCH, RunWish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """Folders of one run."""
+
+    folder: Path
+    """For the engine's own files."""
+    root: Path
+    home: Path
+    """What is seen at AIRFLOW_HOME."""
+
+
+@contextmanager
+def make_sandbox(rootfs: Path, wish: RunWish) -> Iterator[Sandbox]:
+    """Prepare one run.
+
+    Args:
+        rootfs: the image's root folder, shared by all runs and never written to.
+        wish: what the caller wants.
+
+    Raises:
+        InvalidInputError: a volume is missing, or has no place in the container.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="airflow-kubler-run-"))
+    try:
+        folder.chmod(0o711)
+        root = rootfs
+        if not wish.read_only:
+            root = folder / "root"
+            capture(["cp", "-a", "--reflink=auto", str(rootfs), str(root)], "copying the root folder")
+        home = wish.home or folder / "home"
+        _fill_home(rootfs, home)
+        for volume in wish.volumes:
+            if not volume.source.exists():
+                raise InvalidInputError(f"{volume.source} is not there", context="--volume")
+            _make_mount_point(root, home, volume.target, folder=volume.source.is_dir(), may_make=not wish.read_only)
+        yield Sandbox(folder=folder, root=root, home=home)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill_home(rootfs: Path, home: Path) -> None:
+    """Make a missing or empty AIRFLOW_HOME from the image's own, writable for the image's user and group 0."""
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        return
+    original = rootfs / AIRFLOW_HOME.removeprefix("/")
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(original, home, symlinks=True, dirs_exist_ok=True)
+    if os.geteuid() == 0:
+        for path in (original, *original.rglob("*")):
+            status = path.lstat()
+            os.chown(home / path.relative_to(original), status.st_uid, status.st_gid, follow_symlinks=False)
+
+
+def _make_mount_point(root: Path, home: Path, target: str, *, folder: bool, may_make: bool) -> None:
+    place = root / target.removeprefix("/")
+    if target == AIRFLOW_HOME or target.startswith(f"{AIRFLOW_HOME}/"):
+        place, may_make = home / target.removeprefix(AIRFLOW_HOME).removeprefix("/"), True
+    elif target.startswith(tuple(f"{path}/" for path in SCRATCH)):
+        raise InvalidInputError(f"cannot mount on {target}", context="--volume", hint=f"mount below {AIRFLOW_HOME}")
+    if place.exists():
+        return
+    if not may_make:
+        raise InvalidInputError(
+            f"{target} is not there in the image, whose root is read-only",
+            context="--volume",
+            hint=f"mount below {AIRFLOW_HOME} or on /mnt, or run with --writable",
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if folder:
+        place.mkdir()
+    else:
+        place.touch()
