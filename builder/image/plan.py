@@ -5,10 +5,11 @@ distributions changes. The chance of one is estimated from the age of its releas
 out again soon. The rule, in full:
 
 1. Every distribution starts in a layer of its own.
-2. While there are more layers than the budget allows, join the two whose union adds the least expected cost.
-3. Where the stack has a plan already, its groups are the start in place of 1, and breaking one up or adding to it costs
-   its bytes once, spread over `HORIZON_NIGHTS`. So new projects go where they cost least, and without changes the plan
-   stays as it is.
+2. While there are more layers than the budget allows, or than are worth it, join the two whose union adds the least
+   expected cost.
+3. Where the stack has a plan already, its groups are the start in place of 1, and adding to one costs its bytes once,
+   spread over `HORIZON_NIGHTS`; two of them are joined only if the budget demands it. So new projects go where they
+   cost least, and without changes the plan stays as it is.
 
 Ties are broken by the names of the projects. Only additions, multiplications and divisions are used: their results are
 the same on every machine, which logarithms do not promise.
@@ -35,8 +36,10 @@ UNKNOWN_AGE_DAYS = 90.0
 """Taken for releases whose upload time the index does not say."""
 HORIZON_NIGHTS = 30.0
 """Nights over which moving bytes once must pay for itself."""
-OWN_SHARE = (2, 3)
-"""What a stack takes of the layers that are left to it; the rest is for stacks that extend it."""
+WORTH = 128_000.0
+"""Bytes a night that a layer must save: a layer that saves less is better left to the stacks that extend this one."""
+OWN_SHARE = (5, 6)
+"""The most that a stack takes of the layers left to it, so that at any depth a stack that extends it finds some."""
 FAMILIES = ("apache-airflow-providers-", "google-cloud-", "opentelemetry-")
 """Name prefixes of projects that are released together."""
 FAMILY_OF = {
@@ -96,8 +99,8 @@ def make_plan(
             context="image.layers",
             hint=f"set image.layers to {reserved + len(parent) + 3} or more, or the parent's lower",
         )
-    groups = _join(_start(own, stack, previous), slots)
-    return parent + _name(groups, stack, {layer.name for layer in parent})
+    groups = _join(_start(own, stack, parent, previous), slots)
+    return parent + _name(groups, stack, parent, previous)
 
 
 def change_probability(age_days: float | None) -> float:
@@ -167,15 +170,18 @@ def _slots(left: int) -> int:
     return max(left * numerator // denominator, min(left, 3))
 
 
-def _start(own: Sequence[PlanItem], stack: str, previous: tuple[PlannedLayer, ...]) -> list[_Group]:
+def _start(
+    own: Sequence[PlanItem], stack: str, parent: tuple[PlannedLayer, ...], previous: tuple[PlannedLayer, ...]
+) -> list[_Group]:
     """Step 1 and 3: the groups of the previous plan that still hold something, and new projects alone."""
     left = {item.project: item for item in own}
+    foreign = {layer.name for layer in parent}
     groups: list[_Group] = []
     for layer in previous:
         kept = [left.pop(project) for project in layer.projects if project in left] if layer.stack == stack else []
         if kept:
             intact = len(kept) == len(layer.projects)
-            groups.append(_group(kept, name=layer.name, intact=intact))
+            groups.append(_group(kept, name="" if layer.name in foreign else layer.name, intact=intact))
     return groups + [_group([item]) for item in left.values()]
 
 
@@ -190,20 +196,22 @@ def _group(items: Sequence[PlanItem], *, name: str = "", intact: bool = False) -
 
 
 def _join(start: Sequence[_Group], slots: int) -> list[_Group]:
-    """Step 2: join the cheapest pair until the groups fit; O(n² log n).
+    """Step 2: join the cheapest pair until the groups fit and each is worth its layer; O(n² log n).
 
     NOTE: pairs of a group that is gone stay in the heap and are skipped when they come up.
     """
     groups = dict(enumerate(start))
-    if len(groups) <= slots:
-        return list(groups.values())
     heap = [_offer(groups, one, two) for one in groups for two in groups if one < two]
     heapq.heapify(heap)
     number = len(groups)
-    while len(groups) > slots:
-        *_, one, two = heapq.heappop(heap)
+    while heap:
+        added, *_, one, two = heapq.heappop(heap)
+        if len(groups) <= slots and added >= WORTH:
+            break
         if one not in groups or two not in groups:
             continue
+        if len(groups) <= slots and groups[one].name and groups[two].name:
+            continue  # both are on the nodes already
         groups[number] = _merge(groups.pop(one), groups.pop(two))
         for other in groups:
             if other != number:
@@ -225,10 +233,13 @@ def _offer(
 
 
 def _merge(first: _Group, second: _Group) -> _Group:
+    """Join two groups; a group that had a number keeps it, the name of a project alone does not outlive its solitude."""
+    numbered = sorted(group.name for group in (first, second) if group.name and len(group.projects) > 1)
     return _Group(
         projects=tuple(sorted(first.projects + second.projects)),
         size=first.size + second.size,
         chances=_union(first.chances, second.chances),
+        name=numbered[0] if numbered else "",
     )
 
 
@@ -237,18 +248,19 @@ def _union(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str,
     return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in families}
 
 
-def _name(groups: Sequence[_Group], stack: str, taken: set[str]) -> tuple[PlannedLayer, ...]:
-    """Order layers by how seldom they change, and name them: kept groups keep their names, a project alone gives its own.
+def _name(
+    groups: Sequence[_Group], stack: str, parent: tuple[PlannedLayer, ...], previous: tuple[PlannedLayer, ...]
+) -> tuple[PlannedLayer, ...]:
+    """Order layers and name them: kept groups keep place and name, a project alone gives its own.
 
-    Lower layers are those that change seldom, since a runtime unpacks again what lies above a changed layer.
+    Among new ones, those that change seldom lie below, since a runtime unpacks again what lies above a changed layer.
     """
-    taken = taken | {group.name for group in groups}
+    places = {layer.name: place for place, layer in enumerate(previous)}
+    taken = {layer.name for layer in parent} | {group.name for group in groups}
     layers = []
-    for group in sorted(groups, key=lambda group: (group.chance, group.projects)):
-        name = group.name
-        if not name and len(group.projects) == 1:
-            name = f"{stack}-{group.projects[0]}"
-        if name in taken - {group.name} or not name:
+    for group in sorted(groups, key=lambda group: (places.get(group.name, len(places)), group.chance, group.projects)):
+        name = group.name or f"{stack}-{group.projects[0]}"
+        if not group.name and (len(group.projects) > 1 or name in taken):
             name = _free_name(stack, taken)
         taken.add(name)
         layers.append(PlannedLayer(name=name, stack=stack, projects=group.projects))
