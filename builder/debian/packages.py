@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cmp_to_key
 
 from debian.deb822 import Deb822
-from debian.debian_support import version_compare
+from debian.debian_support import NativeVersion, version_compare
 
 from builder.digest import Digest
 from builder.errors import InvalidInputError, MirrorError
+from builder.lock.base import POOL_PATH
 from builder.lock.model import LockedFile
 
-_POOL_PATH = re.compile(r"(?:[A-Za-z0-9+_~][A-Za-z0-9+._~:-]*/)+[A-Za-z0-9+_~][A-Za-z0-9+._~:%-]*\.deb\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z")
 _VERSION = re.compile(r"[A-Za-z0-9.+~:-]+\Z")
 _RELATION = re.compile(
@@ -130,8 +129,7 @@ class Universe:
                 for paragraph in index.paragraphs.get(package, ())
             ]
             fitting = [one for one in found if one.architecture in {self.architecture, "all"}]
-            newest = cmp_to_key(lambda one, other: version_compare(one.version, other.version))
-            self._known[package] = max(fitting, key=newest, default=None)
+            self._known[package] = max(fitting, key=_version_key, default=None)
         return self._known[package]
 
     def providers(self, package: str) -> tuple[Candidate, ...]:
@@ -150,7 +148,7 @@ def parse_candidate(paragraph: str, *, suite: str) -> Candidate:
     fields = Deb822(paragraph)
     where = f"{suite}: {fields.get('Package', '')[:80]}"
     try:
-        pool_path = _matching(_POOL_PATH, fields, "Filename")
+        pool_path = _matching(POOL_PATH, fields, "Filename")
         package = _matching(_NAME, fields, "Package")
         size = int(_matching(_SIZE, fields, "Size"))
         return Candidate(
@@ -170,6 +168,10 @@ def parse_candidate(paragraph: str, *, suite: str) -> Candidate:
         raise MirrorError(f"field {exc.args[0]} is missing", context=where) from exc
     except (ValueError, InvalidInputError) as exc:
         raise MirrorError(f"unsound field: {exc}", context=where) from exc
+
+
+def _version_key(candidate: Candidate) -> NativeVersion:
+    return NativeVersion(candidate.version)
 
 
 def _matching(pattern: re.Pattern[str], fields: Mapping[str, str], name: str) -> str:
