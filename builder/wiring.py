@@ -12,8 +12,11 @@ from builder.store.files import DirectoryFileStore
 from builder.store.location import cache_root
 
 if TYPE_CHECKING:
+    from builder.debian.client import MirrorClient
+    from builder.debian.mirrors import Mirrors
     from builder.project import Project
     from builder.resolve.settings import IndexSettings
+    from builder.run.model import Engine
     from builder.store.transport import HttpTransport
     from builder.usecase.lock_model import LockTools
 
@@ -66,6 +69,45 @@ def make_lock_tools(project: Project, say: Callable[[str], None]) -> Iterator[Lo
 
 def _lock_base_of(project: Project) -> Callable[[str], bytes]:
     """Make what locks a base against the user's mirrors."""
-    from builder.usecase.lock_base import lock_base  # type: ignore[import-not-found]
+    from builder.lock.base import dump_base_lock, parse_base_lock
+    from builder.usecase.lock_base import lock_base
 
-    return lambda name: lock_base(project, name)
+    def lock(name: str) -> bytes:
+        path = project.base_lock_path(name)
+        previous = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}") if path.is_file() else None
+        with make_debian_client() as client:
+            return dump_base_lock(lock_base(project.load_base(name), client, previous))
+
+    return lock
+
+
+def make_mirrors() -> Mirrors:
+    """Read where Debian's archives are, from our configuration file or apt's sources."""
+    from builder.debian.mirrors import load_mirrors
+    from builder.resolve.settings import this_surroundings
+
+    return load_mirrors(config=this_surroundings().config_home / "airflow-kubler" / "config.toml")
+
+
+@contextmanager
+def make_debian_client() -> Iterator[MirrorClient]:
+    """Make what asks Debian's mirrors."""
+    import time
+
+    from builder.debian.client import MirrorClient
+    from builder.resolve.settings import load_index_settings
+
+    with make_transport(load_index_settings()) as transport:
+        yield MirrorClient(transport, make_file_store(), make_mirrors(), now=int(time.time()))
+
+
+def make_engines() -> tuple[Engine, ...]:
+    """Make every engine that runs containers, in the order of builder.run.engines.NAMES."""
+    from builder.run.docker import DockerEngine
+    from builder.run.oci_runtime import OciRuntimeEngine
+    from builder.run.podman import PodmanEngine
+    from builder.run.userns import UserNamespaceEngine
+
+    store = make_artefact_store()
+    runtimes = (OciRuntimeEngine("runc", store), OciRuntimeEngine("crun", store))
+    return (*runtimes, UserNamespaceEngine(store), PodmanEngine(), DockerEngine())
