@@ -16,13 +16,12 @@ from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
 from builder.image.compress import Compressor
+from builder.image.formats import LAYER_FORMAT
 from builder.image.sealed import seal, unseal
 from builder.image.segment import Segment, read_payload
 from builder.image.tarball import END_OF_ARCHIVE, directory_header
 from builder.store.model import ArtefactStore
 
-LAYER_FORMAT: Final = 1
-"""Part of every key. Raise it when the same segments shall give another layer."""
 BLOB_KIND: Final = "layer"
 RECORD_KIND: Final = "layer-record"
 

@@ -1,4 +1,4 @@
-"""An OCI layout in a folder: written so that a killed build leaves the old image or the new one, read piecewise.
+"""An OCI layout written into a folder, so that a killed build leaves the old image or the new one.
 
 Invariants: a blob gets its name when it is whole and checked; `index.json` is replaced by one rename, after all blobs;
 what it does not refer to is removed after that, so that equal images are equal folders.
@@ -12,56 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.digest import Digest
-from builder.errors import BuildError, MissingBlobError
+from builder.errors import BuildError
 from builder.image.layer import Layer
 from builder.image.output import Blobs, verify_blob
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
 
-_CHUNK = 1 << 20
 _TEMPORARY = ".new-"
-
-
-class FolderLayout:
-    """A LayoutReader of a folder.
-
-    Args:
-        folder: the layout.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def read(self, path: str) -> bytes:
-        """Read a file whole; raises MissingBlobError."""
-        return b"".join(self.chunks(path))
-
-    def chunks(self, path: str) -> Iterator[bytes]:
-        """Read a file piecewise; raises MissingBlobError."""
-        try:
-            with (self.folder / path).open("rb") as stream:
-                while chunk := stream.read(_CHUNK):
-                    yield chunk
-        except FileNotFoundError:
-            raise MissingBlobError("the layout does not hold it", context=str(self.folder / path)) from None
-
-    def blobs(self) -> tuple[str, ...]:
-        """List the hexadecimal names below blobs/sha256, sorted."""
-        with contextlib.suppress(FileNotFoundError):
-            return tuple(sorted(entry.name for entry in os.scandir(self.folder / "blobs" / "sha256")))
-        return ()
-
-
-def holds_layout(folder: Path, layout_index: bytes, sizes: dict[str, int]) -> bool:
-    """Tell whether a folder is exactly this image, by names and sizes: `verify` reads the bytes."""
-    try:
-        if (folder / INDEX_FILE).read_bytes() != layout_index or (folder / LAYOUT_FILE).read_bytes() != LAYOUT_BYTES:
-            return False
-        with os.scandir(folder / "blobs" / "sha256") as entries:
-            found = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
-    except OSError:
-        return False
-    return found == sizes
 
 
 def write_layout(folder: Path, blobs: Blobs) -> None:
@@ -141,8 +97,3 @@ def _temporary(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def layout_blob(folder: Path, digest: Digest) -> Path:
-    """Name a blob's file in a layout."""
-    return folder / "blobs" / "sha256" / digest.hex

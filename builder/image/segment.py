@@ -27,8 +27,6 @@ from builder.image.sealed import seal, unseal
 from builder.image.tarball import iter_tar, sort_entries
 from builder.store.model import ArtefactStore
 
-SEGMENT_FORMAT: Final = 1
-"""Part of every key. Raise it when the same input shall give other bytes or another description."""
 KIND: Final = "segment"
 
 

@@ -14,7 +14,7 @@ from builder.debian.deb import check_deb, read_deb
 from builder.debian.rootfs import base_file_entries, deb_entries
 from builder.digest import Digest
 from builder.entry import Entry, EntryKind, file_entry
-from builder.image.segment import SEGMENT_FORMAT
+from builder.image.formats import SEGMENT_FORMAT
 from builder.lock.model import LockedDeb, LockedFile
 from builder.stack.model import Base
 from builder.store.model import FileStore

@@ -1,0 +1,55 @@
+"""An OCI layout read from a folder. Imports little: a build that has nothing to do needs no more than this."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from builder.errors import MissingBlobError
+from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
+
+_CHUNK = 1 << 20
+
+
+class FolderLayout:
+    """A LayoutReader of a folder.
+
+    Args:
+        folder: the layout.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, path: str) -> bytes:
+        """Read a file whole; raises MissingBlobError."""
+        return b"".join(self.chunks(path))
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Read a file piecewise; raises MissingBlobError."""
+        try:
+            with (self.folder / path).open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise MissingBlobError("the layout does not hold it", context=str(self.folder / path)) from None
+
+    def blobs(self) -> tuple[str, ...]:
+        """List the hexadecimal names below blobs/sha256, sorted."""
+        with contextlib.suppress(FileNotFoundError):
+            return tuple(sorted(entry.name for entry in os.scandir(self.folder / "blobs" / "sha256")))
+        return ()
+
+
+def holds_layout(folder: Path, layout_index: bytes, sizes: Mapping[str, int]) -> bool:
+    """Tell whether a folder is exactly this image, by names and sizes: `verify` reads the bytes."""
+    try:
+        if (folder / INDEX_FILE).read_bytes() != layout_index or (folder / LAYOUT_FILE).read_bytes() != LAYOUT_BYTES:
+            return False
+        with os.scandir(folder / "blobs" / "sha256") as entries:
+            found = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
+    except OSError:
+        return False
+    return found == sizes
