@@ -23,12 +23,13 @@ from builder.errors import BuildError, ToolError
 from builder.lock.model import BaseLock, LockedDeb
 from builder.platform import Platform
 from builder.store.model import FileStore
+from builder.wheel.bytecode import WorkerPool
 
 _KIND = "interpreter"
 _FORMAT = 1
 """Of the unpacked tree: another number makes it anew."""
 _LIBRARIES = ("libc6", "libexpat1", "zlib1g")
-"""What the program itself is linked with; extension modules are not needed to compile."""
+"""What the program itself is linked with."""
 _BINARY_REBUILD = re.compile(r"\+b\d+\Z")
 _OPTIONS = ("-s", "-S", "-B", "-P")
 """No user site, no site, no bytecode of its own, nothing imported from the program's folder. Not -I: it ignores PYTHONHOME."""
@@ -56,6 +57,30 @@ class Interpreter:
     """Full, as `3.13.5`."""
     key: str
     """What bytecode depends on, the same on every build machine: see `interpreter_key`."""
+
+
+class BasePythons:
+    """Starts the interpreters of bases on this machine.
+
+    Args:
+        files: holds their debs.
+        artefacts: keeps them unpacked.
+        platform: of this machine.
+    """
+
+    def __init__(self, files: FileStore, artefacts: TreeStore, platform: Platform) -> None:
+        self._files = files
+        self._artefacts = artefacts
+        self._platform = platform
+
+    def key(self, base: BaseLock) -> str:
+        """Name the interpreter by all that decides about its bytecode; nothing is unpacked."""
+        return interpreter_key(base)
+
+    def open(self, base: BaseLock, jobs: int) -> WorkerPool:
+        """Start it, as so many processes; unpacks it where this was not done before."""
+        found = ensure_interpreter(base, self._files, self._artefacts, self._platform)
+        return WorkerPool(found.argv, found.env, jobs, version=found.python_version)
 
 
 def interpreter_key(base_lock: BaseLock) -> str:
@@ -105,7 +130,8 @@ def _minor(base_lock: BaseLock) -> str:
 
 def _needed_debs(base_lock: BaseLock, platform: Platform) -> tuple[LockedDeb, ...]:
     minor = _minor(base_lock)
-    names = (f"python{minor}-minimal", f"libpython{minor}-minimal", *_LIBRARIES)
+    # The larger half of the standard library is there for its codecs: a source may declare Shift_JIS.
+    names = (f"python{minor}-minimal", f"libpython{minor}-minimal", f"libpython{minor}-stdlib", *_LIBRARIES)
     found = {deb.package: deb for deb in base_lock.debs if deb.package in names and platform in deb.platforms}
     missing = [name for name in names if name not in found]
     if missing:
