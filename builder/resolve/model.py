@@ -14,6 +14,8 @@ from builder.platform import Platform
 class ResolutionRequest:
     """What a stack wants on one platform of its base."""
 
+    label: str
+    """Names what is resolved, in messages: as `stacks/core/stack.toml`."""
     requirements: tuple[str, ...]
     """PEP 508."""
     python_version: str

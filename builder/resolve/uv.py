@@ -64,7 +64,7 @@ class UvResolver:
         arguments = _arguments(request, "pylock.toml", "pins.txt", "constraints.txt")
         done = self._uv.run([*arguments, "--output-file", "pylock.toml"], folder=folder)
         if done.status:
-            raise _translate(done, request.platform, arguments)
+            raise _translate(done, request, arguments)
         packages = tomllib.loads((folder / "pylock.toml").read_text(encoding="utf-8")).get("packages", [])
         return sorted(packages, key=lambda package: str(package["name"]))
 
@@ -80,7 +80,7 @@ class UvResolver:
         if done.status:
             done = self._uv.run(arguments, folder=folder)
         if done.status:
-            raise _translate(done, request.platform, arguments)
+            raise _translate(done, request, arguments)
         return parse_annotations(done.stdout)
 
 
@@ -131,7 +131,7 @@ def _make_candidate(
     if wheel is None:
         raise ResolutionError(
             f"{project} {version} has no wheel for Python {request.python_version} with glibc {request.glibc}",
-            context=request.platform.name,
+            context=_context(request),
             hint="ask for another version, or put a wheel on an index of yours: images are made from wheels only",
         )
     dependencies = tuple(sorted(requires.get(project, set()) - {project}))
@@ -163,22 +163,27 @@ def _upload_time(value: object) -> str | None:
     return utc.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def _translate(done: Finished, platform: Platform, arguments: list[str]) -> ResolutionError | PackageIndexError:
+def _translate(done: Finished, request: ResolutionRequest, arguments: list[str]) -> ResolutionError | PackageIndexError:
     """Turn uv's message into ours, kept short; the whole of it is the cause, shown by --debug."""
     whole = ToolError("failed", argv=["uv", *arguments], exit_status=done.status, stderr=done.stderr)
     lines = [line.rstrip() for line in done.stderr.strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith("warning:")]
     unsolvable = any("No solution found" in line for line in lines)
     message = "\n".join(lines[:_MESSAGE_LINES]).removeprefix("error: ") or f"uv ended with status {done.status}"
+    context = _context(request)
     if not unsolvable and _NETWORK.search(message):
         error: ResolutionError | PackageIndexError = PackageIndexError(
-            message, context=platform.name, hint="check the network, and the index settings of uv or pip"
+            message, context=context, hint="check the network, and the index settings of uv or pip"
         )
     else:
         hint = "relax one of the requirements named here, or move it into a stack of its own" if unsolvable else ""
-        error = ResolutionError(message, context=platform.name, hint=hint)
+        error = ResolutionError(message, context=context, hint=hint)
     error.__cause__ = whole
     return error
+
+
+def _context(request: ResolutionRequest) -> str:
+    return f"{request.label} on {request.platform.name}"
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from builder.digest import Digest
 from builder.errors import BuilderError, LockStaleError
-from builder.lock.base import parse_base_lock
+from builder.lock.base import check_base_lock, parse_base_lock
 from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.lock.staleness import stale_reasons
 from builder.project import Project
 from builder.stack.graph import build_order, effective_stack
-from builder.stack.inputs import base_inputs_digest
 from builder.stack.model import EffectiveStack
 from builder.usecase.lock_model import LockState
 
@@ -65,7 +64,7 @@ def _base_reasons(project: Project, name: str) -> tuple[str, ...]:
         lock = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
     except BuilderError as error:
         return (f"its lock cannot be read: {error.message}",)
-    if lock.inputs != base_inputs_digest(project.load_base(name)):
+    if not check_base_lock(project.load_base(name), lock):
         return (f"stacks/bases/{name}.toml changed",)
     return ()
 

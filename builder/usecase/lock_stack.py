@@ -92,6 +92,7 @@ def make_request(task: LockTask, platform: Platform) -> ResolutionRequest:
     """Make what the resolver is asked for one platform."""
     pins = task.parent.candidates_for(platform) if task.parent else ()
     return ResolutionRequest(
+        label=f"stacks/{task.stack.name}/stack.toml",
         requirements=(f"{AIRFLOW}=={task.stack.airflow_version}", *task.stack.requirements),
         python_version=task.base.python_version,
         glibc=task.base.glibc,
