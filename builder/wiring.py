@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from builder.platform import platform_of_machine
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
 from builder.store.location import cache_root
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine
     from builder.store.transport import HttpTransport
+    from builder.usecase.fetch import Sources
     from builder.usecase.lock_model import LockTools
 
 
@@ -31,12 +34,24 @@ def make_artefact_store() -> DirectoryArtefactStore:
     return DirectoryArtefactStore(cache_root(os.environ))
 
 
-def make_transport(settings: IndexSettings) -> HttpTransport:
+def make_build_store() -> DirectoryArtefactStore:
+    """Open the same store for segments and layers: not synced to disk, since they are checked by hash when used."""
+    return DirectoryArtefactStore(cache_root(os.environ), durable=False)
+
+
+def make_compilers() -> Compilers:
+    """Make what starts a base's own Python on this machine."""
+    from builder.image.compilers import StoreCompilers
+
+    return StoreCompilers(make_file_store(), make_artefact_store(), platform_of_machine(os.uname().machine))
+
+
+def make_transport(settings: IndexSettings, mirrors: Iterable[str] = ()) -> HttpTransport:
     """Make what asks indexes, mirrors and archives, with the user's credentials and certificates; use it by `with`."""
     from builder.store.transport import HttpTransport, credentials_of
 
     return HttpTransport(
-        credentials=credentials_of((*settings.indexes(), *settings.find_links)),
+        credentials=credentials_of((*settings.indexes(), *settings.find_links, *mirrors)),
         certificates=settings.certificate,
         trusted_hosts=settings.trusted_hosts,
         timeout_s=settings.timeout_s,
@@ -111,3 +126,24 @@ def make_engines() -> tuple[Engine, ...]:
     store = make_artefact_store()
     runtimes = (OciRuntimeEngine("runc", store), OciRuntimeEngine("crun", store))
     return (*runtimes, UserNamespaceEngine(store), PodmanEngine(), DockerEngine())
+
+
+def make_fetch_sources(settings: IndexSettings) -> Sources:
+    """Make what tells `fetch` where files may be had; apt's sources are read only where a deb is missing."""
+    from functools import cache, partial
+
+    from builder.debian.mirrors import load_mirrors
+    from builder.resolve.settings import is_local, this_surroundings
+    from builder.resolve.simple import find_file_urls, recall_urls
+    from builder.usecase.fetch import Sources
+
+    config = this_surroundings().config_home / "airflow-kubler" / "config.toml"
+    mirrors = cache(partial(load_mirrors, config=config))
+    artefacts = make_artefact_store()
+    return Sources(
+        deb_urls=lambda deb: tuple(f"{url}/{quote(deb.pool_path)}" for url in mirrors().mirror_urls(deb.suite)),
+        remembered=lambda digest: tuple(
+            url for url in recall_urls(artefacts, settings, digest) if is_local(url) or not settings.offline
+        ),
+        find=partial(find_file_urls, settings),
+    )

@@ -14,13 +14,17 @@ from typing import Protocol
 
 from builder.digest import Digest
 from builder.errors import FetchError
+from builder.lock.base import parse_base_lock
 from builder.lock.model import BaseLock, LockedDeb, LockedFile, StackLock
+from builder.lock.pylock import parse_stack_lock
 from builder.platform import Platform
+from builder.project import Project
 from builder.resolve.simple import Places
 from builder.store.download import Failure, PartialStore, Wanted, download
 from builder.store.links import link_file
 from builder.store.model import FileStore, Progress
 from builder.store.transport import Transport
+from builder.usecase.lock_check import load_fresh_lock
 
 
 class FillableStore(FileStore, PartialStore, Protocol):
@@ -38,7 +42,7 @@ class Sources:
     """Addresses of a deb on mirrors and archives, best first."""
     remembered: Callable[[Digest], tuple[str, ...]]
     """Addresses where a wheel was seen while locking."""
-    find: Callable[[Mapping[str, Sequence[LockedFile]]], Places]
+    find: Callable[[Mapping[str, Sequence[LockedFile]], Transport], Places]
     """Looks for wheels, by project, on the indexes."""
 
 
@@ -86,9 +90,42 @@ class FetchIncompleteError(FetchError):
         self.gone = tuple(gone)
         self.bases = tuple(bases)
 
+    def as_json(self) -> dict[str, object]:
+        """Make the JSON form: what is gone, which bases to lock again, what else failed."""
+        gone = [deb.file.name for deb in self.gone]
+        failed = [failure.file.name for failure in self.failures if failure.file.name not in gone]
+        return {"gone": gone, "bases": list(self.bases), "base": next(iter(self.bases), None), "failed": failed}
+
 
 class GoneError(FetchIncompleteError):
     """Every file that could not be had is a deb that is gone from all mirrors and archives: lock its base again."""
+
+
+def load_scope(
+    project: Project, stacks: Sequence[str], *, platforms: tuple[Platform, ...], host: Platform | None
+) -> FetchScope:
+    """Read the locks to be fetched for: of stacks named, or of all.
+
+    Raises:
+        LockStaleError: a lock is missing or stale.
+    """
+    names = tuple(stacks) or project.stack_names()
+    own = {Digest.of(data): data for name in names for _, data in project.stack_files(name)}
+    locks = tuple(load_fresh_lock(project, name) for name in names)
+    return FetchScope(locks=locks, platforms=platforms, host=host, own_files=own)
+
+
+def digests_of_locks(project: Project) -> frozenset[Digest]:
+    """List every file that the locks of a project name, fresh or stale."""
+    digests: set[Digest] = set()
+    for path in sorted(project.locks_folder.glob("pylock.*.toml")):
+        lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
+        digests.update(wheel.sha256 for candidate in lock.candidates for wheel in candidate.wheels.values())
+        digests.update(file.sha256 for _, file in lock.files)
+    for path in sorted(project.locks_folder.glob("base.*.toml")):
+        base = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
+        digests.update(deb.file.sha256 for deb in base.debs)
+    return frozenset(digests)
 
 
 def fetch(
@@ -129,7 +166,9 @@ def fetch(
             def run(items: Sequence[Wanted]) -> tuple[Failure, ...]:
                 return get(items, transport, tell) if get else download(items, store, transport, progress=tell)
 
-            failures = _download_all(missing_wheels, missing_debs, sources, run)
+            failures = _download_all(
+                missing_wheels, missing_debs, sources, run, lambda wanted: sources.find(wanted, transport)
+            )
     linked = [link_file(store, file, folder) for file in wheels if store.holds(file)]
     if failures:
         raise _incomplete(failures, debs, scope)
@@ -173,6 +212,7 @@ def _download_all(
     debs: Mapping[LockedFile, LockedDeb],
     sources: Sources,
     run: Callable[[Sequence[Wanted]], tuple[Failure, ...]],
+    find: Callable[[Mapping[str, Sequence[LockedFile]]], Places],
 ) -> tuple[Failure, ...]:
     """Download from remembered places first, then look on the indexes for what these did not give."""
     hinted = [Wanted(file=file, urls=urls) for file in wheels if (urls := sources.remembered(file.sha256))]
@@ -185,7 +225,7 @@ def _download_all(
     by_project: dict[str, list[LockedFile]] = {}
     for file in left:
         by_project.setdefault(wheels[file], []).append(file)
-    places = sources.find(by_project)
+    places = find(by_project)
     failed = run([Wanted(file=file, urls=places.urls.get(file.sha256, ())) for file in left])
     return (*(_explained(failure, places) for failure in failed), *failed_debs)
 
