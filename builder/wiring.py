@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine
     from builder.store.transport import HttpTransport
+    from builder.usecase.build import Compilers
     from builder.usecase.fetch import Sources
     from builder.usecase.lock_model import LockTools
 

@@ -11,7 +11,7 @@ from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest, BuildTools, build
-from builder.wiring import make_artefact_store, make_compilers, make_file_store
+from builder.wiring import make_build_store, make_compilers, make_file_store
 
 DEFAULT_FOLDER = "build"
 
@@ -52,7 +52,7 @@ def command(
     )
     tools = BuildTools(
         files=make_file_store(),
-        artefacts=make_artefact_store(),
+        artefacts=make_build_store(),
         compilers=make_compilers(),
         jobs=jobs,
         watch=lambda total: progress(f"build {stack}", total),

@@ -37,7 +37,6 @@ MEMORY_BUDGET = 240_000_000
 """Bytes of sources in work at a time, unpacked; with interpreter, workers and buffers the whole stays below 700 MB."""
 _UNPACKED = 6
 """A source unpacked, with bytecode and copies, is about this many times its file's size."""
-_ATTEMPTS = 3
 _CHECKED_KIND = "ownership"
 
 
@@ -111,14 +110,14 @@ def assemble(
     """
     parts = {platform: plan_parts(stack, base, platform) for platform in platforms}
     keys = _source_keys(parts, assembly)
-    for attempt in range(_ATTEMPTS):
+    for attempts_left in reversed(range(len(keys) + 1)):
         try:
             segments = _ensure_segments(keys, assembly)
             layers = {platform: _ensure_layers(layers, segments, assembly) for platform, layers in parts.items()}
             break
         except DamagedSegmentError:
-            # It has been removed from the cache: the next attempt makes it again.
-            if attempt == _ATTEMPTS - 1:
+            # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
+            if not attempts_left:
                 raise
     built = tuple(
         _write_platform(stack, platform, layers[platform], lock_digest, assembly.compressor.compression)

@@ -1,0 +1,35 @@
+"""Bytecode by a base's own interpreter, unpacked from the store when it is first needed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from builder.image.interpreter import TreeStore, ensure_interpreter, interpreter_key
+from builder.lock.model import BaseLock
+from builder.platform import Platform
+from builder.store.model import FileStore
+from builder.wheel.bytecode import BytecodeCompiler, WorkerPool
+
+
+class StoreCompilers:
+    """Interpreters of bases, for this machine.
+
+    Args:
+        files: holds their debs.
+        artefacts: keeps them unpacked.
+        platform: of this machine.
+    """
+
+    def __init__(self, files: FileStore, artefacts: TreeStore, platform: Platform) -> None:
+        self._files = files
+        self._artefacts = artefacts
+        self._platform = platform
+
+    def key(self, base: BaseLock) -> str:
+        """Name the interpreter by everything that decides about its bytecode; nothing is unpacked."""
+        return interpreter_key(base)
+
+    def open(self, base: BaseLock, jobs: int) -> AbstractContextManager[BytecodeCompiler]:
+        """Have it unpacked, and start it with the first source."""
+        found = ensure_interpreter(base, self._files, self._artefacts, self._platform)
+        return WorkerPool(found.argv, found.env, jobs, version=found.python_version)
