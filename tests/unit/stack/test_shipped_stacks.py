@@ -41,3 +41,8 @@ def test_every_stack_stands_on_a_sound_base() -> None:
 def test_every_stack_says_what_it_is_for() -> None:
     for name in PROJECT.stack_names():
         assert (PROJECT.stacks_folder / name / "README.md").read_text().startswith(f"# {name}\n")
+
+
+def test_core_py311_asks_for_what_core_asks_for() -> None:
+    stacks = PROJECT.load_stacks()
+    assert stacks["core-py311"].requirements == stacks["core"].requirements
