@@ -16,11 +16,12 @@ from builder.store.location import cache_root
 if TYPE_CHECKING:
     from builder.debian.client import MirrorClient
     from builder.debian.mirrors import Mirrors
+    from builder.platform import Platform
     from builder.project import Project
     from builder.resolve.settings import IndexSettings
-    from builder.run.model import Engine
+    from builder.run.model import Engine, RunnableImage
     from builder.store.transport import HttpTransport
-    from builder.usecase.build import Compilers
+    from builder.usecase.build import Compilers, Watch
     from builder.usecase.fetch import Sources
     from builder.usecase.lock_model import LockTools
 
@@ -148,3 +149,27 @@ def make_fetch_sources(settings: IndexSettings) -> Sources:
         ),
         find=partial(find_file_urls, settings),
     )
+
+
+def make_image_builder(project: Project, jobs: int, watch: Watch) -> Callable[[str, Platform], RunnableImage]:
+    """Make what builds a stack for one platform, into the project's build/run, and says where it lies."""
+    from builder.image.layout_reader import FolderLayout
+    from builder.oci.layout import parse_layout
+    from builder.run.model import RunnableImage
+    from builder.usecase.build import BuildRequest, BuildTools, build
+
+    def build_image(stack: str, platform: Platform) -> RunnableImage:
+        output = project.root / "build" / "run" / f"{stack}-{platform.architecture}"
+        request = BuildRequest(stack=stack, locks=project.locks_folder, output=output, platforms=(platform,))
+        tools = BuildTools(
+            files=make_file_store(),
+            artefacts=make_build_store(),
+            compilers=make_compilers(),
+            jobs=jobs,
+            watch=watch,
+        )
+        build(request, tools)
+        layout = parse_layout(FolderLayout(output))
+        return RunnableImage(stack=stack, layout=output, reference=layout.name, image=layout.platforms[0])
+
+    return build_image

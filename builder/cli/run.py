@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import host_platform
+from builder.cli.options import default_jobs, host_platform
+from builder.cli.output import progress
 from builder.cli.root import Context
 from builder.platform import PLATFORMS, parse_platform
 from builder.run.engines import AUTO, NAMES
@@ -65,5 +66,5 @@ def command(  # noqa: PLR0913 - one parameter for each option
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),
     )
     platform = parse_platform(platform_name) if platform_name else host_platform()
-    build = make_image_builder(context.project())
+    build = make_image_builder(context.project(), default_jobs(), lambda total: progress(f"build {stack}", total))
     return run_stack(stack, platform, wish, engines=make_engines(), engine=engine, build=build)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from builder.image.output import Blobs
     from builder.wheel.bytecode import BytecodeCompiler
 
+Watch = Callable[[int], AbstractContextManager[Progress]]
+"""Given the bytes of all inputs, gives what is told about each that is done."""
 BUILD_FORMAT: Final = 1
 """Raise it when the same locks shall give another image, and no format of segment or layer says so already."""
 RECORD_KIND: Final = "build"
@@ -69,8 +71,7 @@ class BuildTools:
     artefacts: ArtefactStore
     compilers: Compilers
     jobs: int
-    watch: Callable[[int], AbstractContextManager[Progress]] | None = None
-    """Given the bytes of all inputs, gives what is told about each that is done."""
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
