@@ -24,16 +24,20 @@ _T = TypeVar("_T")
 
 
 def platform_tags(platform: Platform, glibc: str) -> tuple[str, ...]:
-    """List the platform tags of a machine, best first, as `manylinux_2_41_x86_64` down to `linux_x86_64`."""
+    """List the platform tags of a machine, best first.
+
+    `linux_x86_64` comes first, as packaging has it: a wheel so named was built for this very system. Then
+    `manylinux_2_41_x86_64` downwards, each old name behind the new one that it stands for.
+    """
     major, minor = _numbers(glibc, 2)
     if major != 2:
         raise InvalidInputError(f"glibc {glibc} is not a version that wheels are known for")
-    tags: list[str] = []
+    tags = [f"linux_{platform.machine}"]
     for number in range(minor, _OLDEST_GLIBC[platform.machine] - 1, -1):
         tags.append(f"manylinux_2_{number}_{platform.machine}")
         if number in _OLD_NAMES and (number == 17 or platform.machine == "x86_64"):
             tags.append(f"{_OLD_NAMES[number]}_{platform.machine}")
-    return (*tags, f"linux_{platform.machine}")
+    return tuple(tags)
 
 
 @functools.lru_cache(maxsize=16)
