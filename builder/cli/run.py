@@ -15,7 +15,7 @@ from builder.platform import PLATFORMS, parse_platform
 from builder.run.engines import AUTO, NAMES
 
 
-@click.command(name="run", context_settings={"allow_interspersed_args": False})
+@click.command(name="run")
 @click.option("--platform", "platform_name", type=click.Choice(tuple(PLATFORMS)), help="Default: this machine's.")
 @click.option("--engine", type=click.Choice((AUTO, *NAMES)), default=AUTO, show_default=True, help="What runs it.")
 @click.option("--read-only/--writable", default=True, show_default=True, help="The root file system.")
@@ -29,7 +29,7 @@ from builder.run.engines import AUTO, NAMES
     help="A folder that keeps AIRFLOW_HOME; without it a fresh one is used and removed.",
 )
 @click.argument("stack")
-@click.argument("command", nargs=-1, metavar="[--] [COMMAND]...")
+@click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 @click.pass_obj
 def command(  # noqa: PLR0913 - one parameter for each option
     context: Context,
