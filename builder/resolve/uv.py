@@ -32,6 +32,9 @@ _NETWORK = re.compile(
     r"(?i)failed to fetch|error sending request|connect|timed out|dns error|status code|offline|certificate"
 )
 _REQUIREMENTS = "requirements.in"
+_HINT_INDEX = "check the network and the index settings of uv or pip, and that neither is set to be offline"
+_HINT_WHEEL = "ask for a version that has wheels, or put a wheel on an index of yours: images are made from wheels only"
+_HINT_CONFLICT = "relax one of the requirements named here, or move it into a stack of its own"
 
 
 class UvResolver:
@@ -131,8 +134,8 @@ def _make_candidate(
     if wheel is None:
         raise ResolutionError(
             f"{project} {version} has no wheel for Python {request.python_version} with glibc {request.glibc}",
-            context=_context(request),
-            hint="ask for another version, or put a wheel on an index of yours: images are made from wheels only",
+            context=f"{request.label} on {request.platform.name}",
+            hint=_HINT_WHEEL,
         )
     dependencies = tuple(sorted(requires.get(project, set()) - {project}))
     return ResolvedCandidate(project=project, version=version, wheel=wheel, dependencies=dependencies)
@@ -165,25 +168,18 @@ def _upload_time(value: object) -> str | None:
 
 def _translate(done: Finished, request: ResolutionRequest, arguments: list[str]) -> ResolutionError | PackageIndexError:
     """Turn uv's message into ours, kept short; the whole of it is the cause, shown by --debug."""
-    whole = ToolError("failed", argv=["uv", *arguments], exit_status=done.status, stderr=done.stderr)
-    lines = [line.rstrip() for line in done.stderr.strip().splitlines()]
-    lines = [line for line in lines if line and not line.startswith("warning:")]
-    unsolvable = any("No solution found" in line for line in lines)
-    message = "\n".join(lines[:_MESSAGE_LINES]).removeprefix("error: ") or f"uv ended with status {done.status}"
-    context = _context(request)
-    if not unsolvable and _NETWORK.search(message):
-        error: ResolutionError | PackageIndexError = PackageIndexError(
-            message, context=context, hint="check the network, and the index settings of uv or pip"
-        )
+    said = [line.rstrip() for line in done.stderr.strip().splitlines() if line.strip()]
+    # uv's own hints speak of its options, which are not ours.
+    lines = [line for line in said if not line.startswith(("warning:", "hint:"))]
+    message = "\n  ".join(lines[:_MESSAGE_LINES]).removeprefix("error: ") or f"uv ended with status {done.status}"
+    context = f"{request.label} on {request.platform.name}"
+    error: ResolutionError | PackageIndexError
+    if "network was disabled" in done.stderr or ("No solution found" not in message and _NETWORK.search(message)):
+        error = PackageIndexError(message, context=context, hint=_HINT_INDEX)
     else:
-        hint = "relax one of the requirements named here, or move it into a stack of its own" if unsolvable else ""
-        error = ResolutionError(message, context=context, hint=hint)
-    error.__cause__ = whole
+        error = ResolutionError(message, context=context, hint=_HINT_WHEEL if "wheels" in message else _HINT_CONFLICT)
+    error.__cause__ = ToolError("failed", argv=["uv", *arguments], exit_status=done.status, stderr=done.stderr)
     return error
-
-
-def _context(request: ResolutionRequest) -> str:
-    return f"{request.label} on {request.platform.name}"
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
