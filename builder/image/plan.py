@@ -36,8 +36,10 @@ UNKNOWN_AGE_DAYS = 90.0
 """Taken for releases whose upload time the index does not say."""
 HORIZON_NIGHTS = 30.0
 """Nights over which moving bytes once must pay for itself."""
-WORTH = 128_000.0
-"""Bytes a night that a layer must save: a layer that saves less is better left to the stacks that extend this one."""
+WORTH_OF_A_ROOT = 128_000.0
+"""Bytes a night that a layer of a stack without parent must save: one that saves less is better left to its children."""
+WORTH_OF_A_CHILD = 16_000.0
+"""The same for a stack that extends another: few extend it in turn, and a layer costs a request."""
 OWN_SHARE = (5, 6)
 """The most that a stack takes of the layers left to it, so that at any depth a stack that extends it finds some."""
 FAMILIES = ("apache-airflow-providers-", "google-cloud-", "opentelemetry-")
@@ -99,7 +101,8 @@ def make_plan(
             context="image.layers",
             hint=f"set image.layers to {reserved + len(parent) + 3} or more, or the parent's lower",
         )
-    groups = _join(_start(own, stack, parent, previous), slots)
+    worth = WORTH_OF_A_CHILD if parent else WORTH_OF_A_ROOT
+    groups = _join(_start(own, stack, parent, previous), slots, worth)
     return parent + _name(groups, stack, parent, previous)
 
 
@@ -195,7 +198,7 @@ def _group(items: Sequence[PlanItem], *, name: str = "", intact: bool = False) -
     return _Group(projects=projects, size=size, chances=chances, settled=size if intact else 0, name=name)
 
 
-def _join(start: Sequence[_Group], slots: int) -> list[_Group]:
+def _join(start: Sequence[_Group], slots: int, worth: float) -> list[_Group]:
     """Step 2: join the cheapest pair until the groups fit and each is worth its layer; O(n² log n).
 
     NOTE: pairs of a group that is gone stay in the heap and are skipped when they come up.
@@ -206,7 +209,7 @@ def _join(start: Sequence[_Group], slots: int) -> list[_Group]:
     number = len(groups)
     while heap:
         added, *_, one, two = heapq.heappop(heap)
-        if len(groups) <= slots and added >= WORTH:
+        if len(groups) <= slots and added >= worth:
             break
         if one not in groups or two not in groups:
             continue

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """What a night costs a node, by layer plan, on real nights that no plan was made from: a table of ratios.
 
 The plan is made from what is known on its date: sizes and ages of releases. Then each following night is charged the
 bytes of every layer that holds a changed distribution. Nights with a gap before them are left out.
-Usage: bench/layers.py [--json]
+Usage: python bench/layers [--json]
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from builder.image.plan import RESERVED, PlanItem, make_plan
 from builder.lock.model import PlannedLayer
 
-_DATA = Path(__file__).parent / "data" / "nights.json"
+_DATA = Path(__file__).parent / "nights.json"
 _BUDGETS = (30, 60, 100)
 Groups = Sequence[Iterable[str]]
 
