@@ -29,8 +29,8 @@ class Suite:
     """What a mirror says of one suite, verified."""
 
     record: ReleaseRecord
-    packages: Mapping[str, tuple[str, ...]]
-    """Architecture to the texts of its Packages files, by component."""
+    packages: Mapping[str, tuple[bytes, ...]]
+    """Architecture to the bytes of its Packages files, by component."""
 
 
 class MirrorClient:
@@ -84,7 +84,7 @@ class MirrorClient:
                 return mirror, data, release
         raise MirrorError("no mirror gives a good Release file:\n" + "\n".join(reasons), context=suite, hint=hint)
 
-    def _fetch_packages(self, suite: str, mirror: Mirror, release: Release, path: str) -> str:
+    def _fetch_packages(self, suite: str, mirror: Mirror, release: Release, path: str) -> bytes:
         """Get one Packages file, inflated, both sizes and both hashes checked."""
         packed, plain = release.indexes.get(f"{path}.xz"), release.indexes.get(path)
         if packed is None or plain is None:
@@ -130,14 +130,14 @@ class MirrorClient:
         return b"".join(parts)
 
 
-def _inflate(data: bytes, plain: LockedFile, *, where: str) -> str:
+def _inflate(data: bytes, plain: LockedFile, *, where: str) -> bytes:
     inflater = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
     try:
         text = inflater.decompress(data, plain.size + 1)
     except lzma.LZMAError as exc:
         raise MirrorError(f"not an xz file: {exc}", context=where) from exc
     _check(text, plain, where=where)
-    return text.decode()
+    return text
 
 
 def _check(data: bytes, file: LockedFile, *, where: str) -> None:

@@ -77,31 +77,31 @@ class PackagesIndex:
     """One Packages file, cut into paragraphs."""
 
     suite: str
-    paragraphs: Mapping[str, tuple[str, ...]]
+    paragraphs: Mapping[str, tuple[bytes, ...]]
     """By package."""
     provided: Mapping[str, tuple[str, ...]]
     """Names that are provided, to the packages that say so."""
 
 
-def index_packages(text: str, *, suite: str) -> PackagesIndex:
+def index_packages(data: bytes, *, suite: str) -> PackagesIndex:
     """Cut a Packages file at its blank lines.
 
     Raises:
-        MirrorError: a paragraph does not begin with its Package field.
+        MirrorError: a paragraph does not begin with its Package field, or its names are not UTF-8.
     """
-    paragraphs: dict[str, tuple[str, ...]] = {}
+    # NOTE: bytes, not text: one emoji in 57 MB of descriptions makes a str of four bytes a character.
+    paragraphs: dict[str, tuple[bytes, ...]] = {}
     provided: dict[str, list[str]] = {}
-    for paragraph in text.split("\n\n"):
-        if not paragraph.strip():
+    for paragraph in data.split(b"\n\n"):
+        first = paragraph.lstrip(b"\n")
+        if not first:
             continue
-        first = paragraph.lstrip("\n")
-        if not first.startswith("Package: "):
+        if not first.startswith(b"Package: "):
             raise MirrorError(f"a paragraph that does not begin with Package: {first[:80]!r}", context=suite)
-        name = first[9 : first.index("\n")] if "\n" in first else first[9:]
+        name = _decoded(first[9:].partition(b"\n")[0], suite)
         paragraphs[name] = (*paragraphs.get(name, ()), first)
-        if (start := first.find("\nProvides:")) >= 0:
-            line = first[start + 10 : first.find("\n", start + 1)]
-            for part in line.split(","):
+        if (start := first.find(b"\nProvides:")) >= 0:
+            for part in _decoded(first[start + 10 :].partition(b"\n")[0], suite).split(","):
                 provided.setdefault(part.split()[0] if part.strip() else "", []).append(name)
     return PackagesIndex(
         suite=suite, paragraphs=paragraphs, provided={name: tuple(names) for name, names in provided.items()}
@@ -124,7 +124,7 @@ class Universe:
         """
         if package not in self._known:
             found = [
-                parse_candidate(paragraph, suite=index.suite)
+                parse_candidate(_decoded(paragraph, index.suite), suite=index.suite)
                 for index in self._indexes
                 for paragraph in index.paragraphs.get(package, ())
             ]
@@ -168,6 +168,13 @@ def parse_candidate(paragraph: str, *, suite: str) -> Candidate:
         raise MirrorError(f"field {exc.args[0]} is missing", context=where) from exc
     except (ValueError, InvalidInputError) as exc:
         raise MirrorError(f"unsound field: {exc}", context=where) from exc
+
+
+def _decoded(data: bytes, suite: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise MirrorError(f"not UTF-8: {data[:80]!r}", context=suite) from exc
 
 
 def _version_key(candidate: Candidate) -> NativeVersion:

@@ -74,6 +74,9 @@ def parse_base_lock(data: bytes, *, file: str) -> BaseLock:
     if base_inputs_digest(lock.base) != lock.inputs:
         hint = "lock the base again"
         raise LockInvalidError("is not the digest of the embedded base", context=f"{file}: inputs", hint=hint)
+    # What says the same in other words is refused too: one lock, one file.
+    if dump_base_lock(lock) != data:
+        raise LockInvalidError("was changed by hand, or by a merge", context=file, hint="lock the base again")
     return lock
 
 

@@ -48,8 +48,8 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         suite = client.fetch_suite(name, components=base.components, architectures=architectures)
         _refuse_older(suite.record, previous)
         records.append(suite.record)
-        for architecture, texts in suite.packages.items():
-            indexes[architecture] += [index_packages(text, suite=name) for text in texts]
+        for architecture, files in suite.packages.items():
+            indexes[architecture] += [index_packages(data, suite=name) for data in files]
     chosen: dict[Platform, tuple[Candidate, ...]] = {}
     used_cuts: set[str] = set()
     for platform in base.platforms:

@@ -12,8 +12,8 @@ from tests.support.packages import paragraphs
 
 def close(text: str, *roots: str, cuts: tuple[str, ...] = (), updates: str = "") -> Closure:
     indexes = [
-        index_packages(paragraphs(text), suite="trixie"),
-        index_packages(paragraphs(updates), suite="trixie-updates"),
+        index_packages(paragraphs(text).encode(), suite="trixie"),
+        index_packages(paragraphs(updates).encode(), suite="trixie-updates"),
     ]
     return make_closure(Universe(indexes, architecture="amd64"), roots=roots, cuts=cuts)
 

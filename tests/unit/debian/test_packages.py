@@ -48,7 +48,7 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_an_unsound_paragraph_that_nobody_asks_for_harms_nobody() -> None:
-    index = index_packages(paragraphs("a 1\nb 1 | Filename: ../../x.deb"), suite="trixie")
+    index = index_packages(paragraphs("a 1\nb 1 | Filename: ../../x.deb").encode(), suite="trixie")
     universe = Universe([index], architecture="amd64")
     assert universe.candidate("a") is not None
     with pytest.raises(MirrorError):
@@ -57,11 +57,11 @@ def test_an_unsound_paragraph_that_nobody_asks_for_harms_nobody() -> None:
 
 def test_text_that_is_no_packages_file_is_refused() -> None:
     with pytest.raises(MirrorError, match="does not begin with Package"):
-        index_packages("<html>\n", suite="trixie")
+        index_packages(b"<html>\n", suite="trixie")
 
 
 def test_a_text_without_packages_is_an_empty_index() -> None:
-    assert not index_packages("\n", suite="trixie").paragraphs
+    assert not index_packages(b"\n", suite="trixie").paragraphs
 
 
 @pytest.mark.parametrize(
