@@ -17,7 +17,7 @@ from builder.lock.base import parse_base_lock
 from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.project import Project
-from builder.stack.graph import build_order, effective_stack, parent_chain
+from builder.stack.graph import build_order, check_base, effective_stack, parent_chain
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_model import LockReport, LockTools, StackChange, compare_locks
@@ -48,6 +48,8 @@ def lock_stacks(project: Project, tools: LockTools, names: Sequence[str] = ()) -
     _refuse_official(wanted.values())
     used = {stack.base for stack in wanted.values()}
     bases, new_bases = _load_bases(project, tools, sorted(used if names else used | set(project.base_names())))
+    for stack in wanted.values():
+        check_base(stack, bases[stack.base][0].base)
     done: dict[str, Locked] = {}
     changes: list[StackChange] = []
     for name, stack in wanted.items():

@@ -93,6 +93,29 @@ def test_what_is_wrong_anywhere_is_said_with_status_three(folder: Path) -> None:
     )
 
 
+def test_what_is_wrong_with_bases_is_said_of_all_at_once(folder: Path) -> None:
+    create_files(folder, {"stacks/bases/c.toml": b"x =", "stacks/bases/d.toml": (BASE % "d").encode() + b"[x]"})
+    result = CliRunner().invoke(root, ["--project", str(folder), "graph"])
+    assert (result.exit_code, result.stderr) == (
+        3,
+        (
+            "error: stacks/bases/c.toml: is not TOML: Invalid value (at end of document)\n"
+            "error: stacks/bases/d.toml: x: unknown key\n"
+            "  known keys: cuts, debian, description, files, python\n"
+        ),
+    )
+
+
+def test_a_stack_wants_no_platform_that_its_base_lacks(folder: Path) -> None:
+    text = (BASE % "e").replace("suites", 'platforms = ["linux/amd64"]\nsuites')
+    create_files(folder, {"stacks/bases/e.toml": text.encode(), "stacks/x/stack.toml": (CORE % "e").encode()})
+    result = CliRunner().invoke(root, ["--project", str(folder), "graph"])
+    assert (result.exit_code, result.stderr) == (
+        3,
+        "error: stacks/x/stack.toml: image.platforms: base 'e' has no linux/arm64\n  it has linux/amd64\n",
+    )
+
+
 def test_init_says_what_to_do_next(tmp_path: Path) -> None:
     result = CliRunner().invoke(root, ["init", str(tmp_path / "new"), "--stack", "etl"])
     assert result.exit_code == 0, result.output

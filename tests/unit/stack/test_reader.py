@@ -220,6 +220,33 @@ def test_a_divergence_must_say_why_who_and_until_when() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("'a'", "'-'", "divergences[0].project: '-' is no name of a project"),
+        (
+            "'<1'",
+            "'1'",
+            'divergences[0].specifier: \'1\' is no version specifier\n  write it as "<25" or ">=2,<3"',
+        ),
+        (
+            "2027-01-01",
+            "'2027-01-01'",
+            (
+                "divergences[0].expires: must be a date as 2027-03-31, without quotes, is a text\n"
+                "  say until when it holds; it must be looked at again then"
+            ),
+        ),
+        ("'r'", "' r'", "divergences[0].reason: begins or ends with a space"),
+        ("'r'", '"r\\n"', "divergences[0].reason: holds line ends or control characters"),
+        ("project = 'a'\n", "", "divergences[0].project: is missing"),
+    ],
+)
+def test_a_divergence_must_be_well_said(old: str, new: str, expected: str) -> None:
+    row = "[[divergences]]\nproject = 'a'\nspecifier = '<1'\nreason = 'r'\nowner = 'o'\nexpires = 2027-01-01\n"
+    assert complaint(LEAST + row.replace(old, new)) == f"{FILE}: {expected}"
+
+
 def test_a_project_may_diverge_only_once() -> None:
     row = "[[divergences]]\nproject = '%s'\nspecifier = '<1'\nreason = 'r'\nowner = 'o'\nexpires = 2027-01-01\n"
     assert complaint(LEAST + row % "a.b" + row % "A-B") == (
