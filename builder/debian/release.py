@@ -32,7 +32,6 @@ class Release:
     valid_until: int | None
     by_hash: bool
     """Whether indexes can be had under their hash, which no update of the mirror takes away."""
-    components: tuple[str, ...]
     indexes: Mapping[str, LockedFile]
     """By path relative to the suite's folder, as `main/binary-amd64/Packages.xz`."""
 
@@ -58,7 +57,6 @@ def parse_release(text: str, *, where: str) -> Release:
         date=date,
         valid_until=valid_until,
         by_hash=fields.get("acquire-by-hash") == "yes",
-        components=tuple(part.rpartition("/")[2] for part in fields.get("components", "").split()),
         indexes=indexes,
     )
 

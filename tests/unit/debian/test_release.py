@@ -28,7 +28,6 @@ DATE = 1795222383
 def test_a_release_is_read() -> None:
     release = parse_release(TEXT, where="x")
     assert (release.date, release.valid_until, release.by_hash) == (DATE, DATE + 7 * 86400, True)
-    assert release.components == ("main", "contrib")
     assert {path: file.size for path, file in release.indexes.items()} == {
         "main/binary-amd64/Packages": 0,
         "main/binary-amd64/Packages.xz": 20,
