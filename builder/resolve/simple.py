@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -121,7 +122,7 @@ class _Finder:
     ) -> dict[Digest, tuple[str, ...]]:
         """Find the files of one project."""
         found: dict[Digest, list[str]] = {file.sha256: [] for file in files}
-        for links in (*shared, *self._pages(project)):
+        for links in chain(shared, self._pages(project)):
             _match(files, links, found)
             if all(found.values()):
                 break

@@ -190,6 +190,7 @@ class _Job:
     def take_from(self, url: str, part: Part) -> None:
         """Try one address until it gives the file, refuses, or patience ends."""
         failed = 0
+        begun_anew = False
         while True:
             had = part.size
             try:
@@ -197,8 +198,9 @@ class _Job:
                 part.finish()
             except DigestMismatchError:
                 # What was continued may have been begun elsewhere and be wrong: once from the beginning, then give up.
-                if had == 0:
+                if had == 0 or begun_anew:
                     raise
+                begun_anew = True
             except (_LaterError, TransportError) as error:
                 failed = 1 if part.size > had else failed + 1
                 self._pause(error, failed)
@@ -243,12 +245,12 @@ class _Job:
         status, headers, url = response.status, response.headers, response.url
         if status in TEMPORARY_STATUS:
             raise _LaterError(f"HTTP {status}", url=url, after_s=retry_after(headers, self.patience.wall()))
+        if status not in {200, 206} and not (status == 416 and part.size):
+            raise _RefusedError(f"HTTP {status}", url=url, gone=status in _GONE)
         if part.size and not (status == 206 and headers.get("content-range", "").startswith(f"bytes {part.size}-")):
             part.reset()
             if status in {206, 416}:
                 raise _LaterError("it does not continue where asked", url=url)
-        if status not in {200, 206}:
-            raise _RefusedError(f"HTTP {status}", url=url, gone=status in _GONE)
         if (encoding := headers.get("content-encoding", "").lower()) not in {"", "identity"}:
             raise _RefusedError(f"it sends {encoding} though the plain file was asked for", url=url)
         left = self.file.size - part.size

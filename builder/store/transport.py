@@ -214,7 +214,7 @@ class _HttpResponse:
         import httpx
 
         try:
-            yield from self._answer.iter_raw(_CHUNK)
+            yield from self._answer.iter_raw()
         except (httpx.TransportError, OSError) as error:
             raise _translate(error, self.url) from error
 
