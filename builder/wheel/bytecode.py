@@ -98,6 +98,7 @@ class WorkerPool:
         self._pieces: deque[_Piece] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        self._live: set[_Worker] = set()
         self._threads = [
             threading.Thread(target=self._serve, name=f"bytecode-{n}", daemon=True) for n in range(max(1, workers))
         ]
@@ -129,11 +130,13 @@ class WorkerPool:
         return [data for piece in pieces for data in piece.result.result()]
 
     def close(self) -> None:
-        """End all workers; pieces not begun are given up. Idempotent."""
+        """End all workers, in the middle of their work if need be; pieces not begun are given up. Idempotent."""
         with self._wake:
             self._closed = True
             abandoned = list(self._pieces)
             self._pieces.clear()
+            for worker in self._live:
+                worker.interrupt()
             self._wake.notify_all()
         for piece in abandoned:
             piece.result.set_exception(BuildError("the build stopped before this bytecode was made"))
@@ -147,16 +150,33 @@ class WorkerPool:
         try:
             while (piece := self._take()) is not None:
                 try:
-                    worker = worker or _Worker(self._argv, self._env, self._version)
+                    worker = worker or self._start()
                     piece.result.set_result(worker.compile(piece.sources))
                 except BaseException as error:  # noqa: BLE001  # It is raised in the thread that asked.
+                    self._end(worker)
+                    worker = None
                     piece.result.set_exception(error)
-                    if worker is not None:
-                        worker.kill()
-                        worker = None
         finally:
-            if worker is not None:
-                worker.kill()
+            self._end(worker)
+
+    def _start(self) -> _Worker:
+        with self._wake:
+            if self._closed:
+                raise BuildError("the build stopped before this bytecode was made")
+            worker = _Worker(self._argv, self._env)
+            self._live.add(worker)
+        try:
+            worker.check_hello(self._version)
+        except BaseException:
+            self._end(worker)
+            raise
+        return worker
+
+    def _end(self, worker: _Worker | None) -> None:
+        if worker is not None:
+            worker.kill()
+            with self._wake:
+                self._live.discard(worker)
 
     def _take(self) -> _Piece | None:
         with self._wake:
@@ -191,7 +211,7 @@ def _iter_chunks(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
 class _Worker:
     """One process of the image's interpreter; used by one thread."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], version: str | None) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         self._argv = argv
         # A file, not a pipe: nobody need read it for the worker to go on.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # Closed by kill().
@@ -202,11 +222,6 @@ class _Worker:
         except OSError as error:
             self._stderr.close()
             raise ToolError(f"the image's Python does not start: {error.strerror}", argv=argv) from error
-        try:
-            self._check_hello(version)
-        except BaseException:
-            self.kill()
-            raise
 
     def compile(self, sources: Sequence[Source]) -> Sequence[bytes | None]:
         parts = [_number(len(sources))]
@@ -230,7 +245,12 @@ class _Worker:
             if stream is not None:
                 stream.close()
 
-    def _check_hello(self, version: str | None) -> None:
+    def interrupt(self) -> None:
+        """End the process from another thread: what it was asked then fails."""
+        self._process.kill()
+
+    def check_hello(self, version: str | None) -> None:
+        """Wait for the worker to say what it is, and compare."""
         size = self._read_number()
         if size > _HELLO_LIMIT:
             raise self._failure("the image's Python did not say what it is")

@@ -107,7 +107,7 @@ def _same_version(text: str, version: str) -> bool:
     from packaging.version import InvalidVersion, Version
 
     try:
-        return str(Version(text)) == version
+        return Version(text) == Version(version)
     except InvalidVersion:
         return False
 
