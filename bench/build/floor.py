@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import zstandard
+from process import cpu_seconds
 from zlib_ng import zlib_ng
 
 from builder.debian.deb import read_deb
@@ -52,6 +53,8 @@ class Floor:
     inflate: float
     bytecode: float
     hash_and_compress: float
+    cpu_seconds: float
+    """Of all steps together."""
 
     @property
     def total(self) -> float:
@@ -84,11 +87,12 @@ def measure_floor(inputs: FloorInputs) -> Floor:
     """Do the steps once."""
     works = [lambda path=path: _inflate_wheel(path) for path in inputs.wheels]
     works += [lambda path=path: read_deb(path.read_bytes(), file_name=path.name) for path in inputs.debs]
-    return Floor(
-        inflate=_timed(lambda: _two_threads(works)),
-        bytecode=_timed(lambda: _compile(inputs)),
-        hash_and_compress=_timed(lambda: _two_threads([lambda path=path: _digest(path) for path in inputs.tars])),
-    )
+    digests = [lambda path=path: _digest(path) for path in inputs.tars]
+    cpu = cpu_seconds(children_only=False)
+    inflate, bytecode = _timed(lambda: _two_threads(works)), _timed(lambda: _compile(inputs))
+    hash_and_compress = _timed(lambda: _two_threads(digests))
+    cpu = cpu_seconds(children_only=False) - cpu
+    return Floor(inflate=inflate, bytecode=bytecode, hash_and_compress=hash_and_compress, cpu_seconds=cpu)
 
 
 def _compiled_sources(raw: bytes, folder: Path) -> list[tuple[int, Path]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -20,13 +21,15 @@ class Run:
     """What a process took."""
 
     seconds: float
+    """Wall time."""
+    cpu_seconds: float
     peak_bytes: int
     """The most that the process tree held at once: proportional set sizes, sampled."""
 
 
 def run_process(argv: Sequence[str], env: Mapping[str, str], *, watch_memory: bool = False) -> Run:
     """Run a program to its end; a failure ends the benchmark."""
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), cpu_seconds()
     process = subprocess.Popen(argv, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     peak = [0]
     watcher = threading.Thread(target=_watch, args=(process, peak))
@@ -38,7 +41,14 @@ def run_process(argv: Sequence[str], env: Mapping[str, str], *, watch_memory: bo
         watcher.join()
     if process.returncode:
         sys.exit(f"{' '.join(argv)} ended with {process.returncode}:\n{(out + err).decode(errors='replace')}")
-    return Run(seconds=seconds, peak_bytes=peak[0])
+    return Run(seconds=seconds, cpu_seconds=cpu_seconds() - cpu, peak_bytes=peak[0])
+
+
+def cpu_seconds(*, children_only: bool = True) -> float:
+    """Sum the processor time of all children that have ended, and of this process where asked for."""
+    kinds = [resource.RUSAGE_CHILDREN, *([] if children_only else [resource.RUSAGE_SELF])]
+    usages = [resource.getrusage(kind) for kind in kinds]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _watch(process: subprocess.Popen[bytes], peak: list[int]) -> None:
