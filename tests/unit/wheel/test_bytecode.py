@@ -157,7 +157,7 @@ def test_many_threads_share_the_workers(pool: WorkerPool) -> None:
 
 def test_large_job_is_shared_by_all_workers_and_none_outlives_the_pool() -> None:
     before = children()
-    big = b"x = 1\n" * 70_000
+    big = b"x = '" + b"a" * 400_000 + b"'\n"
     with WorkerPool(PYTHON, {}, 2) as pool:
         pool.compile([Source(f"/{n}.py", big) for n in range(6)])
         assert len(children() - before) == 2
