@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
     from builder.store.transport import HttpTransport
-    from builder.usecase.build import Compilers, Watch
+    from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.fetch import Sources
     from builder.usecase.lock_model import LockTools
 
@@ -46,6 +47,23 @@ def make_compilers() -> Compilers:
     from builder.image.compilers import StoreCompilers
 
     return StoreCompilers(make_file_store(), make_artefact_store(), platform_of_machine(os.uname().machine))
+
+
+@contextmanager
+def scratch_build_tools(jobs: int, watch: Watch) -> Iterator[BuildTools]:
+    """Make what `verify` builds with: the user's store of files, and a cache that is empty and goes away."""
+    from tempfile import TemporaryDirectory
+
+    from builder.image.compilers import StoreCompilers
+    from builder.usecase.build import BuildTools
+
+    files = make_file_store()
+    parent = cache_root(os.environ) / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent, prefix="verify-") as folder:
+        artefacts = DirectoryArtefactStore(Path(folder), durable=False)
+        compilers = StoreCompilers(files, artefacts, platform_of_machine(os.uname().machine))
+        yield BuildTools(files=files, artefacts=artefacts, compilers=compilers, jobs=jobs, watch=watch)
 
 
 def make_transport(settings: IndexSettings, mirrors: Iterable[str] = ()) -> HttpTransport:

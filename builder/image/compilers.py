@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from builder.image.interpreter import TreeStore, ensure_interpreter, interpreter_key
 from builder.lock.model import BaseLock
 from builder.platform import Platform
 from builder.store.model import FileStore
-from builder.wheel.bytecode import BytecodeCompiler, WorkerPool
+
+if TYPE_CHECKING:
+    from builder.image.interpreter import TreeStore
+    from builder.wheel.bytecode import BytecodeCompiler
 
 
 class StoreCompilers:
@@ -27,9 +30,14 @@ class StoreCompilers:
 
     def key(self, base: BaseLock) -> str:
         """Name the interpreter by everything that decides about its bytecode; nothing is unpacked."""
+        from builder.image.interpreter import interpreter_key
+
         return interpreter_key(base)
 
     def open(self, base: BaseLock, jobs: int) -> AbstractContextManager[BytecodeCompiler]:
         """Have it unpacked, and start it with the first source."""
+        from builder.image.interpreter import ensure_interpreter
+        from builder.wheel.bytecode import WorkerPool
+
         found = ensure_interpreter(base, self._files, self._artefacts, self._platform)
         return WorkerPool(found.argv, found.env, jobs, version=found.python_version)
