@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from builder.project import Project
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
-    from builder.store.transport import HttpTransport
+    from builder.store.transport import Transport
     from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.fetch import Sources
     from builder.usecase.lock_model import LockTools
@@ -49,6 +49,19 @@ def make_compilers() -> Compilers:
     return StoreCompilers(make_file_store(), make_artefact_store(), platform_of_machine(os.uname().machine))
 
 
+def build_tools(jobs: int, watch: Watch | None = None) -> BuildTools:
+    """Make what `build` builds with: the user's store and cache, bases' interpreters on this machine."""
+    from builder.usecase.build import BuildTools
+
+    return BuildTools(
+        files=make_file_store(),
+        artefacts=make_build_store(),
+        compilers=make_compilers(),
+        jobs=jobs,
+        watch=watch,
+    )
+
+
 @contextmanager
 def scratch_build_tools(jobs: int, watch: Watch) -> Iterator[BuildTools]:
     """Make what `verify` builds with: the user's store of files, and a cache that is empty and goes away."""
@@ -66,16 +79,19 @@ def scratch_build_tools(jobs: int, watch: Watch) -> Iterator[BuildTools]:
         yield BuildTools(files=files, artefacts=artefacts, compilers=compilers, jobs=jobs, watch=watch)
 
 
-def make_transport(settings: IndexSettings, mirrors: Iterable[str] = ()) -> HttpTransport:
-    """Make what asks indexes, mirrors and archives, with the user's credentials and certificates; use it by `with`."""
+@contextmanager
+def make_transport(settings: IndexSettings) -> Iterator[Transport]:
+    """Open what asks indexes, mirrors and archives, with the user's credentials and certificates."""
+    from builder.store.reachability import ImpatientTransport
     from builder.store.transport import HttpTransport, credentials_of
 
-    return HttpTransport(
-        credentials=credentials_of((*settings.indexes(), *settings.find_links, *mirrors)),
+    with HttpTransport(
+        credentials=credentials_of((*settings.indexes(), *settings.find_links)),
         certificates=settings.certificate,
         trusted_hosts=settings.trusted_hosts,
         timeout_s=settings.timeout_s,
-    )
+    ) as transport:
+        yield ImpatientTransport(transport)
 
 
 @contextmanager
@@ -174,19 +190,12 @@ def make_image_builder(project: Project, jobs: int, watch: Watch) -> Callable[[s
     from builder.image.layout_reader import FolderLayout
     from builder.oci.layout import parse_layout
     from builder.run.model import RunnableImage
-    from builder.usecase.build import BuildRequest, BuildTools, build
+    from builder.usecase.build import BuildRequest, build
 
     def build_image(stack: str, platform: Platform) -> RunnableImage:
         output = project.root / "build" / "run" / f"{stack}-{platform.architecture}"
         request = BuildRequest(stack=stack, locks=project.locks_folder, output=output, platforms=(platform,))
-        tools = BuildTools(
-            files=make_file_store(),
-            artefacts=make_build_store(),
-            compilers=make_compilers(),
-            jobs=jobs,
-            watch=watch,
-        )
-        build(request, tools)
+        build(request, build_tools(jobs, watch))
         layout = parse_layout(FolderLayout(output))
         return RunnableImage(stack=stack, layout=output, reference=layout.name, image=layout.platforms[0])
 

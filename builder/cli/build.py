@@ -10,8 +10,8 @@ from builder.cli.options import jobs_option, json_option, platform_option, stack
 from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.platform import Platform
-from builder.usecase.build import BuildRequest, BuildTools, build
-from builder.wiring import make_build_store, make_compilers, make_file_store
+from builder.usecase.build import BuildRequest, build
+from builder.wiring import build_tools
 
 DEFAULT_FOLDER = "build"
 
@@ -50,13 +50,7 @@ def command(
     request = BuildRequest(
         stack=stack, locks=project.locks_folder, output=target, platforms=platforms, compression=compression
     )
-    tools = BuildTools(
-        files=make_file_store(),
-        artefacts=make_build_store(),
-        compilers=make_compilers(),
-        jobs=jobs,
-        watch=lambda total: progress(f"build {stack}", total),
-    )
+    tools = build_tools(jobs, lambda total: progress(f"build {stack}", total))
     summary = build(request, tools)
     if as_json:
         show_json(summary)

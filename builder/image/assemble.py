@@ -46,6 +46,8 @@ class BuiltLayer:
 
     name: str
     parts: LayerParts
+    segment_keys: tuple[str, ...]
+    """Of the parts' sources, in their order."""
     layer: Layer
 
 
@@ -196,7 +198,13 @@ def _ensure_layers(
         budget=MEMORY_BUDGET,
     )
     return tuple(
-        BuiltLayer(name=layer.name, parts=layer, layer=result) for layer, result in zip(parts, made, strict=True)
+        BuiltLayer(
+            name=layer.name,
+            parts=layer,
+            segment_keys=tuple(segments[source].key for source in layer.sources),
+            layer=result,
+        )
+        for layer, result in zip(parts, made, strict=True)
     )
 
 

@@ -1,0 +1,200 @@
+"""Inspect: what an image holds, layer by layer, and which input a path came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.digest import Digest
+from builder.errors import BuilderError, BuildError
+from builder.image.layout_reader import FolderLayout
+from builder.oci.config import format_time
+from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
+from builder.platform import Platform
+from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
+
+if TYPE_CHECKING:
+    from builder.image.assemble import BuiltImage
+
+HISTORY_PREFIX = "airflow-kubler "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerView:
+    """One layer."""
+
+    name: str
+    digest: Digest
+    diff_id: Digest
+    size: int
+    """Compressed bytes."""
+    contents: tuple[str, ...]
+    """As `botocore==1.40.1` for a distribution, `libc6=2.41-12` for a deb."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformView:
+    """One platform's image."""
+
+    platform: Platform
+    manifest_digest: Digest
+    config_digest: Digest
+    created: int
+    layers: tuple[LayerView, ...]
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes of all layers."""
+        return sum(layer.size for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageView:
+    """One image."""
+
+    stack: str
+    index_digest: Digest
+    platforms: tuple[PlatformView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Where a path of an image came from."""
+
+    platform: Platform
+    layer: str
+    owner: str
+    """As `botocore==1.40.1`."""
+    path: str
+    kind: str
+    mode: int
+    size: int
+    target: str
+
+
+def inspect_layout(layout: Path) -> ImageView:
+    """Read what a layout holds; nothing but its small documents is read.
+
+    Raises:
+        BuildError: there is no image.
+    """
+    try:
+        image: LayoutImage = parse_layout(FolderLayout(layout))
+    except BuilderError as error:
+        raise BuildError(
+            f"holds no image: {error.message}", context=str(layout), hint="build it, or name a folder by --layout"
+        ) from error
+    return ImageView(
+        stack=image.name,
+        index_digest=image.descriptor.digest,
+        platforms=tuple(_view(platform) for platform in image.platforms),
+    )
+
+
+def _view(image: PlatformImage) -> PlatformView:
+    layers = []
+    for line, descriptor, diff_id in zip(
+        image.config.history, image.manifest.layers, image.config.diff_ids, strict=True
+    ):
+        name, _, contents = line.created_by.removeprefix(HISTORY_PREFIX).partition(":")
+        layers.append(
+            LayerView(
+                name=name,
+                digest=descriptor.digest,
+                diff_id=diff_id,
+                size=descriptor.size,
+                contents=tuple(contents.split()),
+            ),
+        )
+    return PlatformView(
+        platform=image.platform,
+        manifest_digest=image.descriptor.digest,
+        config_digest=image.manifest.config.digest,
+        created=image.config.created,
+        layers=tuple(layers),
+    )
+
+
+def find_owners(path: str, request: BuildRequest, tools: BuildTools) -> tuple[Owner, ...]:
+    """Find what owns a path, or what lies below a folder; segments that the cache lacks are made.
+
+    Args:
+        path: in the image, with or without a slash before it.
+        request: which stack and platforms; its output is not touched.
+        tools: as for a build.
+
+    Returns:
+        By platform, then path; empty where no input has it.
+    """
+    from builder.image.segment import find_segment, read_paths
+
+    wanted = path.strip("/")
+    image: BuiltImage = assemble_image(load_locks(request.locks, request.stack), request, tools)
+    found = []
+    for built in image.platforms:
+        for layer in built.layers:
+            for source, key in zip(layer.parts.sources, layer.segment_keys, strict=True):
+                segment = find_segment(key, tools.artefacts)
+                found += [
+                    Owner(
+                        platform=built.platform,
+                        layer=layer.name,
+                        owner=source.name,
+                        path=record.path,
+                        kind=record.kind,
+                        mode=record.mode,
+                        size=record.size,
+                        target=record.target,
+                    )
+                    for record in (read_paths(segment) if segment else ())
+                    if record.path == wanted or record.path.startswith(f"{wanted}/")
+                ]
+    return tuple(sorted(found, key=lambda owner: (owner.platform, owner.path)))
+
+
+def view_to_json(view: ImageView) -> dict[str, Any]:
+    """Describe an image as `inspect --json` prints it."""
+    return {
+        "stack": view.stack,
+        "index_digest": str(view.index_digest),
+        "platforms": {
+            image.platform.name: {
+                "manifest_digest": str(image.manifest_digest),
+                "config_digest": str(image.config_digest),
+                "created": format_time(image.created),
+                "size_bytes": image.size,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "digest": str(layer.digest),
+                        "diff_id": str(layer.diff_id),
+                        "size_bytes": layer.size,
+                        "contents": list(layer.contents),
+                    }
+                    for layer in image.layers
+                ],
+            }
+            for image in view.platforms
+        },
+    }
+
+
+def owners_to_json(path: str, owners: tuple[Owner, ...]) -> dict[str, Any]:
+    """Describe owners as `inspect --path PATH --json` prints them."""
+    return {
+        "path": path,
+        "owners": [
+            {
+                "platform": owner.platform.name,
+                "layer": owner.layer,
+                "owner": owner.owner,
+                "path": owner.path,
+                "kind": owner.kind,
+                "mode": f"{owner.mode:04o}",
+                "size_bytes": owner.size,
+                "target": owner.target,
+            }
+            for owner in owners
+        ],
+    }
