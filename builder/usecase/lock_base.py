@@ -1,11 +1,13 @@
 """Lock a base: from its file and what mirrors offer now to every deb by version, size and sha256.
 
-The same base and the same state of the mirrors give the same lock; the clock is no part of it.
+The same base and the same state of the mirrors give the same lock; the clock is no part of it. Where no deb moved since
+the lock before, that lock stays, byte for byte.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from debian.debian_support import NativeVersion
@@ -58,7 +60,7 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         chosen[platform] = closure.candidates
         used_cuts |= closure.used_cuts
     _refuse_idle_cuts(base, used_cuts)
-    return BaseLock(
+    made = BaseLock(
         name=base.name,
         inputs=base_inputs_digest(base),
         release=base.release,
@@ -69,6 +71,9 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         debs=_locked_debs(chosen),
         base=base,
     )
+    # Mirrors sign anew twice a day. Where no deb moved, the lock and so every image on it stay as they are.
+    unchanged = previous is not None and replace(made, releases=previous.releases, created=previous.created) == previous
+    return previous if previous is not None and unchanged else made
 
 
 def _locked_debs(chosen: Mapping[Platform, Sequence[Candidate]]) -> tuple[LockedDeb, ...]:

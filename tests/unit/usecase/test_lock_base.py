@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -79,3 +80,19 @@ def test_a_base_without_libc_is_refused_with_the_way_out() -> None:
 def test_a_cut_that_only_one_platform_needs_is_used() -> None:
     arm = ARM.replace("Depends: libc6", "Depends: libc6, dpkg")
     assert lock({"trixie": {"amd64": AMD, "arm64": arm}}, cuts=("dpkg",)).debs
+
+
+def test_a_mirror_signed_anew_without_a_moved_deb_keeps_the_lock_before() -> None:
+    suites = {"trixie": {"amd64": AMD, "arm64": ARM}}
+    before = lock(suites)
+    older = replace(before, created=1, releases=(replace(before.releases[0], date=1),))
+    base = make_base(roots=("python3.13-minimal", "tzdata"), suites=tuple(suites))
+    assert lock_base(base, FakeClient(suites), older) is older
+
+
+def test_a_moved_deb_makes_a_new_lock_with_the_new_date() -> None:
+    suites = {"trixie": {"amd64": AMD, "arm64": ARM}}
+    before = lock(suites)
+    older = replace(before, created=1, debs=before.debs[1:])
+    base = make_base(roots=("python3.13-minimal", "tzdata"), suites=tuple(suites))
+    assert lock_base(base, FakeClient(suites), older) == before
