@@ -1,0 +1,1 @@
+"""Every module has bytecode that the base's own Python takes without compiling anything."""

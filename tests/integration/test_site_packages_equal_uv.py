@@ -1,0 +1,1 @@
+"""What we unpack is what uv installs from the same wheels."""
