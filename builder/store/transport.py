@@ -41,11 +41,13 @@ class TransportError(FetchError):
         message: what happened.
         url: where; shown without credentials.
         temporary: another try may go well.
+        unreached: no connection came about.
     """
 
-    def __init__(self, message: str, *, url: str, temporary: bool) -> None:
+    def __init__(self, message: str, *, url: str, temporary: bool, unreached: bool = False) -> None:
         super().__init__(message, context=redact(url))
         self.temporary = temporary
+        self.unreached = unreached
 
 
 class Response(Protocol):
@@ -224,7 +226,8 @@ def _translate(error: Exception, url: str) -> TransportError:
 
     permanent = (httpx.UnsupportedProtocol, httpx.InvalidURL)
     text = str(error) or type(error).__name__
-    return TransportError(text, url=url, temporary=not isinstance(error, permanent))
+    unreached = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
+    return TransportError(text, url=url, temporary=not isinstance(error, permanent), unreached=unreached)
 
 
 def _redirected(url: str, target: str) -> str:

@@ -27,6 +27,10 @@ from builder.store.transport import Transport
 from builder.usecase.lock_check import load_fresh_lock
 
 
+_MOST_SHOWN = 20
+"""Without a network hundreds of files fail for one reason."""
+
+
 class FillableStore(FileStore, PartialStore, Protocol):
     """A store of files that can be downloaded into."""
 
@@ -81,11 +85,12 @@ class FetchIncompleteError(FetchError):
     """
 
     def __init__(self, failures: Sequence[Failure], gone: Sequence[LockedDeb], bases: Sequence[str]) -> None:
-        names = [_describe(failure) for failure in failures]
         count = len(failures)
-        super().__init__(
-            f"{count} locked file{'s' if count != 1 else ''} cannot be had:\n" + "\n".join(names), hint=_way_out(bases)
-        )
+        lines = [f"{count} locked file{'s' if count != 1 else ''} cannot be had:"]
+        lines += [_describe(failure) for failure in failures[:_MOST_SHOWN]]
+        if count > _MOST_SHOWN:
+            lines.append(f"  and {count - _MOST_SHOWN} more; `fetch --json` names all")
+        super().__init__("\n".join(lines), hint=_way_out(bases))
         self.failures = tuple(failures)
         self.gone = tuple(gone)
         self.bases = tuple(bases)
@@ -227,15 +232,15 @@ def _download_all(
         by_project.setdefault(wheels[file], []).append(file)
     places = find(by_project)
     failed = run([Wanted(file=file, urls=places.urls.get(file.sha256, ())) for file in left])
-    return (*(_explained(failure, places) for failure in failed), *failed_debs)
+    return (*(_explained(failure, wheels[failure.file], places) for failure in failed), *failed_debs)
 
 
-def _explained(failure: Failure, places: Places) -> Failure:
+def _explained(failure: Failure, project: str, places: Places) -> Failure:
     """Say why a wheel has no address at all: no index lists it, or indexes did not answer."""
     if failure.reasons:
         return failure
-    reasons = places.issues or ("no configured index lists it",)
-    return Failure(file=failure.file, reasons=reasons, gone=not places.issues)
+    own = tuple(issue for issue in places.issues if f"/{project}/" in issue) or places.issues[:1]
+    return Failure(file=failure.file, reasons=own or ("no configured index lists it",), gone=not places.issues)
 
 
 def _incomplete(
