@@ -26,7 +26,6 @@ from builder.store.model import FileStore, Progress
 from builder.store.transport import Transport
 from builder.usecase.lock_check import load_fresh_lock
 
-
 _MOST_SHOWN = 20
 """Without a network hundreds of files fail for one reason."""
 
