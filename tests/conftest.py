@@ -1,0 +1,118 @@
+"""Fixtures that several folders of tests share: the command line, and the shipped stacks built once a session."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.image.layout_reader import FolderLayout
+from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
+from builder.platform import PLATFORMS
+from tests.support.tools import ROOT, Registry, docker_daemon, registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A stack's image as built from the committed lock, for all its platforms."""
+
+    stack: str
+    folder: Path
+    summary: dict[str, Any]
+    """What `build --json` printed."""
+
+    @property
+    def image(self) -> LayoutImage:
+        """The layout, parsed."""
+        return parse_layout(FolderLayout(self.folder))
+
+    def platform(self, architecture: str) -> PlatformImage:
+        """One platform's image."""
+        wanted = PLATFORMS[f"linux/{architecture}"]
+        return next(image for image in self.image.platforms if image.platform == wanted)
+
+
+Kubler = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def kubler() -> Kubler:
+    """Run the command line in this project, as a process of its own."""
+
+    def run(*arguments: str | Path, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "builder", "--project", str(ROOT), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=dict(os.environ),
+        )
+        if status is not None:
+            assert done.returncode == status, (
+                f"{arguments}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+            )
+        return done
+
+    return run
+
+
+Build = Callable[[str, str], Built]
+
+
+@pytest.fixture(scope="session")
+def build_stack(kubler: Kubler, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Build a shipped stack from its committed lock, once a session for each compression; skips where debs are gone."""
+    done: dict[tuple[str, str], Built] = {}
+
+    def build(stack: str, compression: str) -> Built:
+        if (stack, compression) not in done:
+            fetch_files(kubler, stack)
+            folder = tmp_path_factory.mktemp(stack) / compression
+            built = kubler("build", stack, "--compression", compression, "--output", folder, "--json")
+            done[stack, compression] = Built(stack=stack, folder=folder, summary=json.loads(built.stdout))
+        return done[stack, compression]
+
+    return build
+
+
+def fetch_files(kubler: Kubler, stack: str) -> None:
+    """Fill the user's store with what a committed lock names."""
+    fetched = kubler("fetch", stack, "--json", status=None)
+    told = json.loads(fetched.stdout or "{}")
+    if fetched.returncode and told.get("gone") and not told["failed"]:
+        pytest.skip(f"locked debs are gone from every mirror and archive: {', '.join(told['gone'])}")
+    assert fetched.returncode == 0, fetched.stderr[-6000:]
+
+
+@pytest.fixture(scope="session")
+def core(build_stack: Build) -> Built:
+    """The shipped stack `core`, zstd."""
+    return build_stack("core", "zstd")
+
+
+@pytest.fixture(scope="session")
+def core_gzip(build_stack: Build) -> Built:
+    """The shipped stack `core`, gzip."""
+    return build_stack("core", "gzip")
+
+
+@pytest.fixture(scope="session")
+def local_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A docker-registry for this session."""
+    with registry(tmp_path_factory.mktemp("registry")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory, local_registry: Registry) -> Iterator[dict[str, str]]:
+    """A docker daemon for this session: the environment for its clients."""
+    with docker_daemon(tmp_path_factory.mktemp("docker"), insecure=[local_registry.host]) as env:
+        yield env
