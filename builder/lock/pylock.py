@@ -30,6 +30,7 @@ __all__ = ["dump_stack_lock", "parse_stack_lock", "wheel_path"]
 MAX_BYTES = 16 << 20
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+_SEPARATORS = re.compile(r"[-_.]+")
 _WHEEL = re.compile(r"[A-Za-z0-9_.+!-]+\.whl\Z")
 _AGAIN = "make it again with: airflow-kubler lock"
 
@@ -151,7 +152,7 @@ class _Reader:
         project = self._text(row, "name", key)
         if project and not _PROJECT.match(project):
             self._wrong(f"{key}name", f"is not a normalised name: {project[:80]!r}")
-        files = [self._wheel(wheel, at) for wheel, at in self._tables(row, "wheels", key)]
+        files = [self._wheel(wheel, at, project) for wheel, at in self._tables(row, "wheels", key)]
         dependencies = [self._text(item, "name", at) for item, at in self._tables(row, "dependencies", key)]
         return LockedCandidate(
             project=project,
@@ -177,7 +178,7 @@ class _Reader:
             self._wrong(f"{where}wheels", "no platform has a wheel")
         return found
 
-    def _wheel(self, row: Mapping[str, Any], key: str) -> LockedFile:
+    def _wheel(self, row: Mapping[str, Any], key: str, project: str) -> LockedFile:
         self._known(row, {"name", "path", "size", "hashes"}, key)
         hashes = row.get("hashes")
         file = LockedFile(
@@ -187,6 +188,8 @@ class _Reader:
         )
         if not _WHEEL.match(file.name):
             self._wrong(f"{key}name", f"is not the name of a wheel: {file.name[:80]!r}")
+        elif _SEPARATORS.sub("-", file.name.partition("-")[0]).lower() != project:
+            self._wrong(f"{key}name", f"is no wheel of {project[:80]!r}")
         elif row.get("path") != wheel_path(file):
             self._wrong(f"{key}path", "must be files/<sha256>/<name>")
         return file

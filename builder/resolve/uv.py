@@ -171,7 +171,7 @@ def _translate(done: Finished, request: ResolutionRequest, arguments: list[str])
     said = [line.rstrip() for line in done.stderr.strip().splitlines() if line.strip()]
     # uv's own hints speak of its options, which are not ours.
     lines = [line for line in said if not line.startswith(("warning:", "hint:"))]
-    message = "\n  ".join(lines[:_MESSAGE_LINES]).removeprefix("error: ") or f"uv ended with status {done.status}"
+    message = "\n".join(lines[:_MESSAGE_LINES]).removeprefix("error: ") or f"uv ended with status {done.status}"
     context = f"{request.label} on {request.platform.name}"
     error: ResolutionError | PackageIndexError
     if "network was disabled" in done.stderr or ("No solution found" not in message and _NETWORK.search(message)):

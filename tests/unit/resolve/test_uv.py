@@ -123,7 +123,7 @@ def test_a_conflict_is_told_in_short_and_whole_below(tmp_path: Path, index: Inde
 
 def test_a_project_without_wheels_is_refused_and_never_built(tmp_path: Path, index: Index) -> None:
     index.add_wheel("alpha", "1.0", sdist_only=True)
-    with pytest.raises(ResolutionError, match="alpha==1.0 has no usable wheels") as caught:
+    with pytest.raises(ResolutionError, match=r"alpha==1\.0 has no usable wheels") as caught:
         make_resolver(tmp_path, default_index=index.simple).resolve(make_request("alpha"))
     assert "--no-build" not in str(caught.value)
     assert caught.value.hint.startswith("ask for a version that has wheels")

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+
+import pytest
+from packaging.pylock import Pylock
+
+from builder.errors import IssuesError, LockInvalidError
+from builder.lock.model import PlannedLayer
+from builder.lock.pylock import dump_stack_lock, parse_stack_lock
+from builder.platform import AMD64, ARM64
+from tests.support.stack_locks import make_candidate, make_file, make_lock
+
+FILE = "locks/pylock.etl.toml"
+
+
+def edit(data: bytes, old: str, new: str) -> bytes:
+    text = data.decode()
+    assert old in text
+    return text.replace(old, new, 1).encode()
+
+
+def test_a_lock_reads_line_by_line() -> None:
+    native = make_candidate(
+        "native-one",
+        wheels={
+            AMD64.name: make_file("native_one-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"),
+            ARM64.name: make_file("native_one-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"),
+        },
+        dependencies=("alpha",),
+        upload_time=None,
+    )
+    text = dump_stack_lock(make_lock(make_candidate(), native)).decode()
+    pure = make_file("alpha-1.0-py3-none-any.whl").sha256.hex
+    assert text.startswith(
+        "# Made by `airflow-kubler lock etl`; not to be edited. `airflow-kubler fetch` fills files/.\n"
+        'lock-version = "1.0"\n'
+        "environments = [\"sys_platform == 'linux' and platform_machine == 'x86_64'\", "
+        "\"sys_platform == 'linux' and platform_machine == 'aarch64'\"]\n"
+        'requires-python = "==3.13.*"\n'
+        'created-by = "airflow-kubler"\n'
+        "\n"
+        "[[packages]]\n"
+        'name = "alpha"\n'
+        'version = "1.0"\n'
+        "wheels = [\n"
+        f'    {{name = "alpha-1.0-py3-none-any.whl", path = "files/{pure}/alpha-1.0-py3-none-any.whl", '
+        f'size = 10, hashes = {{sha256 = "{pure}"}}}},\n'
+        "]\n"
+        "[packages.tool.airflow-kubler]\n"
+        'wanted-by = ["stack:etl"]\n'
+        'upload-time = "2026-05-01T10:00:00Z"\n'
+    )
+    assert 'dependencies = [{name = "alpha"}]\n' in text
+    assert '\nwheels = {"linux/amd64" = 0, "linux/arm64" = 1}\n' in text
+
+
+def test_what_a_platform_lacks_gets_a_marker() -> None:
+    only = make_candidate(wheels={AMD64.name: make_file("alpha-1.0-py3-none-any.whl")})
+    other = make_candidate(version="2.0", wheels={ARM64.name: make_file("alpha-2.0-py3-none-any.whl")})
+    user = make_candidate("beta", dependencies=("alpha",))
+    lock = make_lock(only, other, user)
+    text = dump_stack_lock(lock).decode()
+    assert "marker = \"platform_machine == 'x86_64'\"\n" in text
+    assert "marker = \"platform_machine == 'aarch64'\"\n" in text
+    assert 'dependencies = [{name = "alpha", version = "1.0"}, {name = "alpha", version = "2.0"}]\n' in text
+    assert parse_stack_lock(text.encode(), file=FILE) == lock
+    read = Pylock.from_dict(tomllib.loads(text))
+    chosen = [
+        package.version
+        for package in read.packages
+        if package.name == "alpha"
+        and package.marker is not None
+        and package.marker.evaluate({"platform_machine": "aarch64"})
+    ]
+    assert [str(version) for version in chosen] == ["2.0"]
+
+
+def test_no_host_stands_in_a_lock() -> None:
+    text = dump_stack_lock(make_lock(make_candidate(), make_candidate("beta"))).decode()
+    assert "://" not in text
+    assert "url" not in text
+
+
+def test_order_of_wheels_in_memory_is_no_matter() -> None:
+    candidate = make_candidate()
+    turned = replace(candidate, wheels=dict(reversed(list(candidate.wheels.items()))))
+    assert dump_stack_lock(make_lock(candidate)) == dump_stack_lock(make_lock(turned))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ("format = 1", "format = 2", "tool.airflow-kubler.format", "unknown format 2"),
+        ("format = 1", "format = true", "tool.airflow-kubler.format", "unknown format True"),
+        ('lock-version = "1.0"', 'lock-version = "2.0"', "lock-version", "unknown format '2.0'"),
+        ("[tool.airflow-kubler]", "[tool.other]", "tool.airflow-kubler", "is no lock of a stack"),
+    ],
+    ids=["format", "format-type", "lock-version", "foreign"],
+)
+def test_unknown_formats_are_refused(old: str, new: str, key: str, message: str) -> None:
+    bad = edit(dump_stack_lock(make_lock(make_candidate())), old, new)
+    with pytest.raises(LockInvalidError, match=re.escape(f"{FILE}: {key}: {message}")) as caught:
+        parse_stack_lock(bad, file=FILE)
+    assert "airflow-kubler lock" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("size = 10", "size = -1", "packages[0].wheels[0].size: must be a whole number, not negative"),
+        ('path = "files/', 'path = "../', "packages[0].wheels[0].path: must be files/<sha256>/<name>"),
+        (
+            '{name = "alpha-1.0-py3',
+            '{name = "../x',
+            "packages[0].wheels[0].name: is not the name of a wheel: '../x-none-any.whl'",
+        ),
+        ('sha256 = "', 'sha256 = "X', "packages[0].wheels[0].hashes.sha256: must be 64 hexadecimal characters"),
+        ('name = "alpha"', 'name = "beta"', "packages[0].wheels[0].name: is no wheel of 'beta'"),
+        ('name = "alpha"', 'name = "Alpha"', "packages[0].name: is not a normalised name: 'Alpha'"),
+        ('stack = "etl"', 'stak = "etl"', "tool.airflow-kubler.stak: unknown key"),
+        ('stack = "etl"', 'stak = "etl"', "tool.airflow-kubler.stack: must be a text, not empty"),
+        (
+            'inputs = "sha256:',
+            'inputs = "md5:',
+            "tool.airflow-kubler.inputs: must be sha256:<64 hexadecimal characters>",
+        ),
+        (
+            '"linux/amd64", ',
+            '"linux/arm64", ',
+            "tool.airflow-kubler.platforms: must be sorted, none twice, at least one",
+        ),
+        ('"linux/amd64", ', '"linux/amd63", ', "tool.airflow-kubler.platforms: unknown platform 'linux/amd63'"),
+        (
+            'projects = ["alpha"]',
+            "projects = []",
+            "tool.airflow-kubler.plan: does not hold every project of the lock once",
+        ),
+        ('"3.13.5"', '"3.13"', "tool.airflow-kubler.python-version: must be three numbers, as 3.13.5"),
+        ('created-by = "airflow-kubler"', 'created-by = "x"', "created-by: must be 'airflow-kubler'"),
+        (
+            'wanted-by = ["stack:etl"]',
+            "wanted-by = 3",
+            "packages[0].tool.airflow-kubler.wanted-by: must be an array of texts",
+        ),
+        ('\nversion = "1.0"\n', '\nversion = "1.0"\nurl = "x"\n', "packages[0].url: unknown key"),
+        ("parents = []", "parents = []\nplans = 1", "tool.airflow-kubler.plans: unknown key"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key(old: str, new: str, expected: str) -> None:
+    bad = edit(dump_stack_lock(make_lock(make_candidate())), old, new)
+    with pytest.raises(IssuesError) as caught:
+        parse_stack_lock(bad, file=FILE)
+    assert f"{FILE}: {expected}" in [str(issue) for issue in caught.value.issues]
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    bad = edit(
+        edit(dump_stack_lock(make_lock(make_candidate())), "size = 10", 'size = "x"'), 'stack = "etl"', "stack = 3"
+    )
+    with pytest.raises(IssuesError) as caught:
+        parse_stack_lock(bad, file=FILE)
+    assert len(caught.value.issues) == 2
+
+
+def test_a_project_twice_on_a_platform_is_refused() -> None:
+    twice = make_lock(make_candidate(), make_candidate(version="2.0"))
+    with pytest.raises(IssuesError, match="'alpha' stands twice for linux/amd64"):
+        parse_stack_lock(dump_stack_lock(twice), file=FILE)
+
+
+def test_candidates_out_of_order_are_refused() -> None:
+    lock = make_lock(make_candidate(), make_candidate("beta"))
+    turned = replace(lock, candidates=tuple(reversed(lock.candidates)))
+    with pytest.raises(IssuesError, match="are not in order"):
+        parse_stack_lock(dump_stack_lock(turned), file=FILE)
+
+
+def test_a_file_outside_the_image_is_refused() -> None:
+    lock = make_lock(make_candidate(), files=(("etc/../../x", make_file("x")),))
+    with pytest.raises(IssuesError, match=r"files\[0\]\.path: is not a plain path in the image"):
+        parse_stack_lock(dump_stack_lock(lock), file=FILE)
+
+
+def test_a_plan_with_a_stranger_is_refused() -> None:
+    lock = make_lock(make_candidate(), plan=(PlannedLayer(name="a", stack="etl", projects=("alpha", "beta")),))
+    with pytest.raises(IssuesError, match="does not hold every project"):
+        parse_stack_lock(dump_stack_lock(lock), file=FILE)
+
+
+def test_a_hand_that_changed_no_meaning_is_noticed_all_the_same() -> None:
+    bad = dump_stack_lock(make_lock(make_candidate())).replace(b"size = 10", b"size = 0xA")
+    with pytest.raises(LockInvalidError, match="was changed by hand"):
+        parse_stack_lock(bad, file=FILE)
+
+
+@pytest.mark.parametrize("data", [b"<<<<<<< HEAD\n", b"\xff", b"a = 1\na = 2", b"a = " + b"[" * 5000], ids=range(4))
+def test_what_is_no_toml_is_refused(data: bytes) -> None:
+    with pytest.raises(LockInvalidError, match=f"{FILE}: is not TOML"):
+        parse_stack_lock(data, file=FILE)
+
+
+def test_a_huge_file_is_not_read() -> None:
+    with pytest.raises(LockInvalidError, match="at most"):
+        parse_stack_lock(b"#" * (17 << 20), file=FILE)
