@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from builder.entry import Entry, directory_entry
-from builder.image.segment import Segment, parents_of
+from builder.image.segment import Segment, folders_above
 
 
 def directory_map(groups: Iterable[Sequence[Segment]]) -> Mapping[str, Entry]:
@@ -35,5 +35,5 @@ def layer_directories(segments: Iterable[Segment], known: Mapping[str, Entry]) -
     for segment in segments:
         needed.update(segment.parents)
         needed.update(entry.path for entry in segment.directories)
-    needed.update(parent for path in tuple(needed) for parent in parents_of(path))
+    needed |= folders_above(needed)
     return tuple(known.get(path) or directory_entry(path) for path in sorted(needed))

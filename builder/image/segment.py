@@ -12,7 +12,6 @@ Invariants:
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +74,15 @@ class PathRecord:
     target: str
 
 
-def parents_of(path: str) -> Iterator[str]:
-    """List the folders above a path, nearest first."""
-    while path := posixpath.dirname(path):
-        yield path
+def folders_above(paths: Iterable[str]) -> set[str]:
+    """List all folders above some paths. O(paths): what is above a folder already known is not looked at again."""
+    found: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent.rpartition("/")[0]
+    return found
 
 
 def make_segment(key: str, entries: Iterable[Entry], compressor: Compressor, artefacts: ArtefactStore) -> Segment:
@@ -113,7 +117,7 @@ def make_segment(key: str, entries: Iterable[Entry], compressor: Compressor, art
             "directories": [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories],
             "files_digest": Digest.of(files).hex,
             "files_size": len(files),
-            "parents": sorted({parent for entry in everything for parent in parents_of(entry.path)}),
+            "parents": sorted(folders_above(entry.path for entry in everything)),
             "payload_digest": Digest.of(payload).hex,
             "payload_size": len(payload),
             "raw_size": raw_size,
