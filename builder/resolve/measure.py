@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from builder.digest import Digest
-from builder.errors import BuilderError, PackageIndexError
+from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.model import OfferedWheel
-from builder.store.transport import Response, Transport, redact
+from builder.store.transport import Response, Transport, TransportError, redact
 
 _WORKERS = 8
+_TRIES = 3
 
 
 class TransportProbe:
@@ -32,17 +33,24 @@ class TransportProbe:
     def _measure(self, wheel: OfferedWheel) -> LockedFile:
         size, sha256 = wheel.size, wheel.sha256
         if size is None or sha256 is None:
+            size, sha256 = self._ask(wheel)
+        return LockedFile(name=wheel.name, size=size, sha256=Digest(sha256))
+
+    def _ask(self, wheel: OfferedWheel) -> tuple[int, str]:
+        for left in reversed(range(_TRIES)):
             try:
                 with self._transport.open(wheel.url, {}) as response:
-                    size, sha256 = _read(response, wheel)
-            except BuilderError as error:
-                raise PackageIndexError(error.message, context=redact(wheel.url), hint="try again") from error
-        return LockedFile(name=wheel.name, size=size, sha256=Digest(sha256))
+                    return _read(response, wheel)
+            except TransportError as error:
+                if not (left and error.temporary):
+                    raise PackageIndexError(error.message, context=redact(wheel.url), hint="try again") from error
+        raise AssertionError  # pragma: no cover - the last try returns or raises
 
 
 def _read(response: Response, wheel: OfferedWheel) -> tuple[int, str]:
     if response.status != 200:
-        raise PackageIndexError(f"answered with status {response.status}")
+        hint = "look at the index: it lists this file and does not have it"
+        raise PackageIndexError(f"answered with status {response.status}", context=redact(wheel.url), hint=hint)
     length = response.headers.get("content-length", "")
     if wheel.sha256 and length.isdecimal():
         return int(length), wheel.sha256

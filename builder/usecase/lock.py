@@ -58,7 +58,7 @@ def lock_stacks(project: Project, tools: LockTools, names: Sequence[str] = ()) -
         parent = (done.get(stack.parents[0]) or _load(project, stack.parents[0])) if stack.parents else None
         task = _make_task(project, stacks, stack, base=bases[stack.base], parent=parent, before=before)
         lock = make_stack_lock(task, tools)
-        done[name] = Locked(lock=lock, data=dump_stack_lock(lock))
+        done[name] = _proved(lock, name)
         changed = before is None or before.data != done[name].data
         changes.append(compare_locks(before.lock if before else None, lock, changed=changed))
     for base, data in new_bases.items():
@@ -152,6 +152,12 @@ def _make_task(
         asked_by=stacks_asking(stacks, stack.name),
         previous=before.lock.plan if before else (),
     )
+
+
+def _proved(lock: StackLock, name: str) -> Locked:
+    """Dump a lock, sure that it can be read: an index may have said things that no lock may hold."""
+    data = dump_stack_lock(lock)
+    return Locked(lock=parse_stack_lock(data, file=f"new lock of {name}"), data=data)
 
 
 def _load(project: Project, name: str) -> Locked:
