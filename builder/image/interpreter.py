@@ -8,22 +8,21 @@ whatever C library or Python that has.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from builder.canonical import dump_json
-from builder.debian.deb import check_deb, read_deb
-from builder.debian.rootfs import deb_entries
 from builder.digest import Digest
 from builder.entry import Entry, EntryKind
 from builder.errors import BuildError, ToolError
 from builder.lock.model import BaseLock, LockedDeb
 from builder.platform import Platform
 from builder.store.model import FileStore
-from builder.wheel.bytecode import WorkerPool
+
+if TYPE_CHECKING:
+    from builder.wheel.bytecode import WorkerPool
 
 _KIND = "interpreter"
 _FORMAT = 1
@@ -79,6 +78,8 @@ class BasePythons:
 
     def open(self, base: BaseLock, jobs: int) -> WorkerPool:
         """Start it, as so many processes; unpacks it where this was not done before."""
+        from builder.wheel.bytecode import WorkerPool
+
         found = ensure_interpreter(base, self._files, self._artefacts, self._platform)
         return WorkerPool(found.argv, found.env, jobs, version=found.python_version)
 
@@ -155,6 +156,9 @@ def _describe(root: Path, base_lock: BaseLock, platform: Platform) -> Interprete
 
 
 def _unpack(folder: Path, locked: LockedDeb, files: FileStore, base_lock: BaseLock) -> None:
+    from builder.debian.deb import check_deb, read_deb
+    from builder.debian.rootfs import deb_entries
+
     deb = read_deb(files.read(locked.file), file_name=locked.file.name)
     check_deb(deb, locked)
     for entry in deb_entries(deb, base_lock.base):
@@ -182,6 +186,8 @@ def _write(folder: Path, entry: Entry, deb: str) -> None:
 
 
 def _check_version(interpreter: Interpreter) -> None:
+    import subprocess
+
     argv = (*interpreter.argv, "-c", "import sys; print(sys.version.split()[0])")
     try:
         done = subprocess.run(argv, env=dict(interpreter.env), capture_output=True, check=False, timeout=60, cwd="/")
