@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from builder.canonical import dump_json
 from builder.digest import Digest
@@ -20,9 +20,6 @@ from builder.errors import BuildError, ToolError
 from builder.lock.model import BaseLock, LockedDeb
 from builder.platform import Platform
 from builder.store.model import FileStore
-
-if TYPE_CHECKING:
-    from builder.wheel.bytecode import WorkerPool
 
 _KIND = "interpreter"
 _FORMAT = 1
@@ -56,32 +53,6 @@ class Interpreter:
     """Full, as `3.13.5`."""
     key: str
     """What bytecode depends on, the same on every build machine: see `interpreter_key`."""
-
-
-class BasePythons:
-    """Starts the interpreters of bases on this machine.
-
-    Args:
-        files: holds their debs.
-        artefacts: keeps them unpacked.
-        platform: of this machine.
-    """
-
-    def __init__(self, files: FileStore, artefacts: TreeStore, platform: Platform) -> None:
-        self._files = files
-        self._artefacts = artefacts
-        self._platform = platform
-
-    def key(self, base: BaseLock) -> str:
-        """Name the interpreter by all that decides about its bytecode; nothing is unpacked."""
-        return interpreter_key(base)
-
-    def open(self, base: BaseLock, jobs: int) -> WorkerPool:
-        """Start it, as so many processes; unpacks it where this was not done before."""
-        from builder.wheel.bytecode import WorkerPool
-
-        found = ensure_interpreter(base, self._files, self._artefacts, self._platform)
-        return WorkerPool(found.argv, found.env, jobs, version=found.python_version)
 
 
 def interpreter_key(base_lock: BaseLock) -> str:

@@ -6,12 +6,11 @@ import pytest
 
 from builder.digest import Digest
 from builder.errors import BuildError, MissingBlobError, ToolError
-from builder.image.interpreter import BasePythons, ensure_interpreter, interpreter_key
+from builder.image.interpreter import ensure_interpreter, interpreter_key
 from builder.lock.model import BaseLock, LockedDeb, LockedFile
 from builder.platform import AMD64, ARM64
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
-from builder.wheel.bytecode import Source
 from tests.support.bases import make_base
 from tests.support.debs import Item, make_deb, symlink
 
@@ -114,19 +113,3 @@ def test_key_says_version_and_debians_revision_but_not_a_rebuild_for_one_archite
 
     assert interpreter_key(plain) == "cpython-3.13.5-debian-3.13.5-2+deb13u5"
     assert interpreter_key(rebuilt) == interpreter_key(plain)
-
-
-def test_key_needs_no_files_and_opening_does(tmp_path: Path) -> None:
-    debs = Debs(tmp_path)
-    pythons = BasePythons(DirectoryFileStore(tmp_path / "empty"), debs.artefacts, AMD64)
-
-    assert pythons.key(debs.lock) == interpreter_key(debs.lock)
-    with pytest.raises(MissingBlobError):
-        pythons.open(debs.lock, 2)
-
-
-def test_opened_interpreter_that_is_no_python_is_a_tool_error(tmp_path: Path) -> None:
-    debs = Debs(tmp_path)
-
-    with BasePythons(debs.files, debs.artefacts, AMD64).open(debs.lock, 1) as pool, pytest.raises(ToolError):
-        pool.compile([Source("/x.py", b"")])
