@@ -134,12 +134,9 @@ def assemble(
 def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) -> int:
     """Sum the bytes of all sources, for progress."""
     sources = {
-        (source.name, source.size)
-        for platform in platforms
-        for layer in plan_parts(stack, base, platform)
-        for source in layer.sources
+        source for platform in platforms for layer in plan_parts(stack, base, platform) for source in layer.sources
     }
-    return sum(size for _, size in sources)
+    return sum(source.size for source in sources)
 
 
 def _source_keys(parts: Mapping[Platform, Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:

@@ -35,7 +35,6 @@ BUILD_FORMAT: Final = 1
 """Raise it when the same locks shall give another image, and no format of segment or layer says so already."""
 RECORD_KIND: Final = "build"
 ARCHIVE_SUFFIX: Final = ".tar"
-_ATTEMPTS = 3
 
 
 class Compilers(Protocol):
@@ -146,18 +145,19 @@ def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple
     from builder.image.layer import forget_layer
     from builder.image.output import DamagedLayerError, image_blobs
 
-    for attempt in range(_ATTEMPTS):
+    met: set[str] = set()
+    while True:
         image = assemble_image(locks, request, tools)
         blobs = image_blobs(image)
         try:
             _write(request.output, image, blobs)
         except DamagedLayerError as error:
-            forget_layer(error.layer, tools.artefacts)
-            if attempt == _ATTEMPTS - 1:
+            if error.layer.key in met:
                 raise
+            met.add(error.layer.key)
+            forget_layer(error.layer, tools.artefacts)
         else:
             return image, blobs
-    raise AssertionError  # pragma: no cover
 
 
 def assemble_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> BuiltImage:

@@ -25,14 +25,16 @@ def _entries(draw: st.DrawFn) -> tuple[Entry, ...]:
     entries = []
     for path in paths:
         kind = draw(st.sampled_from([EntryKind.FILE, EntryKind.SYMLINK, EntryKind.HARDLINK]))
-        common = {"mode": draw(st.integers(0, 0o7777)), "uid": draw(_ID), "gid": draw(_ID)}
+        mode, uid, gid = draw(st.integers(0, 0o7777)), draw(_ID), draw(_ID)
         if kind is EntryKind.HARDLINK and files:
-            entries.append(Entry(path=path, kind=kind, target=draw(st.sampled_from(files)), **common))
+            entries.append(
+                Entry(path=path, kind=kind, target=draw(st.sampled_from(files)), mode=mode, uid=uid, gid=gid)
+            )
         elif kind is EntryKind.SYMLINK:
-            entries.append(Entry(path=path, kind=kind, target=draw(_PATH), **common))
+            entries.append(Entry(path=path, kind=kind, target=draw(_PATH), mode=mode, uid=uid, gid=gid))
         else:
             files.append(path)
-            entries.append(Entry(path=path, data=draw(st.binary(max_size=1100)), **common))
+            entries.append(Entry(path=path, data=draw(st.binary(max_size=1100)), mode=mode, uid=uid, gid=gid))
     return tuple(entries)
 
 

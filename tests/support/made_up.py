@@ -16,8 +16,11 @@ from builder.digest import Digest
 from builder.image.assemble import Assembly
 from builder.image.compress import make_compressor
 from builder.image.sources import Intake
+from builder.lock.base import dump_base_lock
 from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, PlannedLayer, StackLock
+from builder.lock.pylock_writer import dump_stack_lock
 from builder.platform import AMD64, ARM64, Platform
+from builder.stack.inputs import base_inputs_digest
 from builder.stack.model import Base, BaseFile
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
@@ -185,6 +188,16 @@ def make_world(root: Path) -> World:
         stack=_stack(candidates),
         compilers=FakeCompilers(),
     )
+
+
+def write_locks(world: World, folder: Path) -> Path:
+    """Write both locks as files that belong together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base = dump_base_lock(replace(world.base, inputs=base_inputs_digest(world.base.base)))
+    (folder / f"base.{world.base.name}.toml").write_bytes(base)
+    stack = replace(world.stack, base_lock=Digest.of(base))
+    (folder / f"pylock.{stack.stack}.toml").write_bytes(dump_stack_lock(stack))
+    return folder
 
 
 def bump(world: World) -> World:
