@@ -109,7 +109,7 @@ def make_lock_tools(project: Project, say: Callable[[str], None]) -> Iterator[Lo
     settings = load_index_settings()
     with make_transport(settings) as transport:
         yield LockTools(
-            resolver=UvResolver(Uv(settings, os.environ)),
+            resolver=UvResolver(Uv(settings, os.environ), scratch=cache_root(os.environ) / "tmp"),
             probe=TransportProbe(transport),
             remember=partial(remember_urls, make_artefact_store(), settings),
             files=make_file_store(),

@@ -38,10 +38,16 @@ _HINT_CONFLICT = "relax one of the requirements named here, or move it into a st
 
 
 class UvResolver:
-    """A Resolver that runs uv."""
+    """A Resolver that runs uv.
 
-    def __init__(self, uv: Uv) -> None:
+    Args:
+        uv: the program.
+        scratch: where its folders are made, so that `store gc` finds what a killed run left; None for the system's place.
+    """
+
+    def __init__(self, uv: Uv, *, scratch: Path | None = None) -> None:
         self._uv = uv
+        self._scratch = scratch
 
     @property
     def name(self) -> str:
@@ -50,7 +56,9 @@ class UvResolver:
 
     def resolve(self, request: ResolutionRequest) -> Resolution:
         """Resolve for one platform."""
-        with tempfile.TemporaryDirectory(prefix="airflow-kubler-") as name:
+        if self._scratch is not None:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="uv-") as name:
             folder = Path(name)
             _write_lines(folder / _REQUIREMENTS, request.requirements)
             _write_lines(folder / "pins.txt", [f"{project}=={version}" for project, version in request.pins])

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _PASSED = re.compile(
     r"|(?i:(http|https|all|no)_proxy)"
     r"|UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|REQUEST_TIMEOUT|NATIVE_TLS|SYSTEM_CERTS|EXCLUDE_NEWER|KEYRING_PROVIDER)"
 )
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,15 @@ class Uv:
         argv = [self._program, *arguments, "--python", sys.executable]
         try:
             done = subprocess.run(
-                argv, cwd=folder, env=self._environment, capture_output=True, text=True, errors="replace", check=False
+                argv,
+                cwd=folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                preexec_fn=_make_bound_to_parent(),
             )
         except OSError as error:
             raise ToolError(f"cannot be started: {error.strerror}", argv=argv) from error
@@ -106,6 +116,18 @@ def ask_default_index() -> str | None:
         raise ToolError(f"cannot be started: {error.strerror}", argv=argv) from error
     found = re.search(r"^--index-url (\S+)$", done.stdout, re.MULTILINE)
     return found[1] if found else None
+
+
+def _make_bound_to_parent() -> Callable[[], None] | None:
+    """Make what lets a child end with us, even when we are killed: uv would wait for a silent index for minutes.
+
+    NOTE: it runs between fork and exec, where other threads' locks may be held for ever: one call that is bound before.
+    Source: prctl(2), PR_SET_PDEATHSIG; the thread that starts the child waits for it, so it outlives it.
+    """
+    import ctypes
+
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    return None if prctl is None else functools.partial(prctl, _PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 @functools.cache
