@@ -25,7 +25,7 @@ _MASKED = (
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-def runtime_config(process: Process, wish: RunWish, *, root: Path, home: Path, hostname: str) -> dict[str, Any]:
+def runtime_config(process: Process, wish: RunWish, *, root: Path, home: Path, hosts: Path) -> dict[str, Any]:
     """Make a runtime's config.
 
     Args:
@@ -33,13 +33,12 @@ def runtime_config(process: Process, wish: RunWish, *, root: Path, home: Path, h
         wish: what the caller wants.
         root: the unpacked root folder.
         home: the folder to mount at AIRFLOW_HOME.
-        hostname: of the container, where it has a network of its own.
+        hosts: the file to mount at /etc/hosts.
     """
     host_network = wish.network == "host"
     kinds = ["pid", "mount", "ipc", "uts"] + ([] if host_network else ["network"])
     return {
         "ociVersion": "1.0.2",
-        "hostname": hostname,
         "process": {
             "terminal": wish.terminal,
             "user": {"uid": process.uid, "gid": process.gid, "umask": 0o002},
@@ -50,7 +49,7 @@ def runtime_config(process: Process, wish: RunWish, *, root: Path, home: Path, h
             "noNewPrivileges": True,
         },
         "root": {"path": str(root), "readonly": wish.read_only},
-        "mounts": [*_system_mounts(), *_scratch_mounts(), *_wished_mounts(wish, home, host_network=host_network)],
+        "mounts": [*_system_mounts(), *_scratch_mounts(), *_wished_mounts(wish, home, hosts)],
         "linux": {
             "namespaces": [{"type": kind} for kind in kinds],
             "maskedPaths": list(_MASKED),
@@ -82,10 +81,11 @@ def _scratch_mounts() -> list[dict[str, Any]]:
     ]
 
 
-def _wished_mounts(wish: RunWish, home: Path, *, host_network: bool) -> list[dict[str, Any]]:
-    names = ["/etc/resolv.conf", "/etc/hosts"] if host_network else []
+def _wished_mounts(wish: RunWish, home: Path, hosts: Path) -> list[dict[str, Any]]:
+    names = ["/etc/resolv.conf"] if wish.network == "host" else []
     return [
         _bind(str(home), AIRFLOW_HOME, read_only=False),
+        _bind(str(hosts), "/etc/hosts", read_only=True),
         *(_bind(name, name, read_only=True) for name in names),
         *(_bind(str(volume.source), volume.target, read_only=volume.read_only) for volume in wish.volumes),
     ]

@@ -50,7 +50,7 @@ class OciRuntimeEngine:
                 wish,
                 root=sandbox.root,
                 home=sandbox.home,
-                hostname=image.stack,
+                hosts=sandbox.hosts,
             )
             (sandbox.folder / "config.json").write_text(json.dumps(config))
             state = sandbox.folder / "state"

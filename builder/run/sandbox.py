@@ -24,6 +24,8 @@ class Sandbox:
     root: Path
     home: Path
     """What is seen at AIRFLOW_HOME."""
+    hosts: Path
+    """What is seen as /etc/hosts: without a network `localhost` must have an address, too."""
 
 
 @contextmanager
@@ -50,9 +52,17 @@ def make_sandbox(rootfs: Path, wish: RunWish) -> Iterator[Sandbox]:
             if not volume.source.exists():
                 raise InvalidInputError(f"{volume.source} is not there", context="--volume")
             _make_mount_point(root, home, volume.target, folder=volume.source.is_dir(), may_make=not wish.read_only)
-        yield Sandbox(folder=folder, root=root, home=home)
+        hosts = folder / "hosts"
+        hosts.write_text(_hosts(wish))
+        yield Sandbox(folder=folder, root=root, home=home, hosts=hosts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hosts(wish: RunWish) -> str:
+    own = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {os.uname().nodename}\n"
+    path = Path("/etc/hosts")
+    return path.read_text() + own if wish.network == "host" and path.is_file() else own
 
 
 def _fill_home(rootfs: Path, home: Path) -> None:

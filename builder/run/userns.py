@@ -48,7 +48,7 @@ class UserNamespaceEngine:
 def _make_spec(image: RunnableImage, wish: RunWish, sandbox: Sandbox) -> Spec:
     process = make_process(image.image.config.run, wish)
     host_network = wish.network == "host"
-    names = ("/etc/resolv.conf", "/etc/hosts") if host_network else ()
+    names = ("/etc/resolv.conf",) if host_network else ()
     return Spec(
         argv=list(process.argv),
         env=dict(process.env),
@@ -61,6 +61,7 @@ def _make_spec(image: RunnableImage, wish: RunWish, sandbox: Sandbox) -> Spec:
         scratch=[*SCRATCH, SHARED_MEMORY],
         binds=[
             (str(sandbox.home), AIRFLOW_HOME, False),
+            (str(sandbox.hosts), "/etc/hosts", True),
             *((name, name, True) for name in names),
             *((str(volume.source), volume.target, volume.read_only) for volume in wish.volumes),
         ],
