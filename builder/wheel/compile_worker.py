@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 NO_BYTECODE = 0xFFFFFFFF
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 _HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
-_CANNOT_COMPILE = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+_CANNOT_COMPILE = (SyntaxError, ValueError, OverflowError, RecursionError)
+_AMPLE = 64 << 20
+_AMPLE_PER_BYTE = 100
+"""Of source: the dense worst case needs some 60 bytes while it is compiled."""
 
 
 def compile_source(path: str, source: bytes) -> bytes | None:
@@ -42,6 +45,11 @@ def compile_source(path: str, source: bytes) -> bytes | None:
     try:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     except _CANNOT_COMPILE:
+        return None
+    except MemoryError:
+        # The parser says this of deep nesting too, on every machine. A true lack of memory must not change an image:
+        # then this raises again, and the worker ends.
+        bytes(_AMPLE + _AMPLE_PER_BYTE * len(source))
         return None
     # NOTE: the name `code` is bound anew so that the first code object is gone when marshal counts references.
     code = renew(code)

@@ -195,6 +195,18 @@ def test_what_a_dead_interpreter_said_is_in_the_error_and_the_pool_goes_on(tmp_p
         assert pool.compile([Source("/x.py", b"")]) == [compile_source("/x.py", b"")]
 
 
+def test_lack_of_memory_fails_the_build_instead_of_changing_the_image() -> None:
+    limited = ("/bin/sh", "-c", 'ulimit -v 120000; exec "$@"', "sh", *PYTHON)
+    source = b"x = (" + b"'a', b'b', 1.5, " * 1_000_000 + b")\n"
+    with WorkerPool(limited, {}, 1) as pool:
+        assert pool.compile([Source("/small.py", b"x = 1")]) == [compile_source("/small.py", b"x = 1")]
+        with pytest.raises(ToolError) as failed:
+            pool.compile([Source("/large.py", source)])
+
+    assert "MemoryError" in failed.value.stderr
+    assert "/large.py" in failed.value.hint
+
+
 def test_closed_pool_refuses_work_and_gives_up_what_waits() -> None:
     pool = WorkerPool(("/bin/sh", "-c", "exec sleep 60"), {}, 1)
     failures: list[BaseException] = []
