@@ -52,7 +52,7 @@ class Layers:
         for path in self.paths:
             if not any(wanted(entry.name) and _has_content(entry) for entry in _headers(path)):
                 continue
-            tar = memoryview(_inflate(path))
+            tar = memoryview(inflate(path))
             files = {entry.name: entry for entry in _headers(path)}
             for name, entry in files.items():
                 if wanted(name) and _has_content(entry):
@@ -103,11 +103,12 @@ def base_lock(base: str) -> BaseLock:
 
 @cache
 def _headers(path: Path) -> tuple[tarfile.TarInfo, ...]:
-    with tarfile.open(fileobj=io.BytesIO(_inflate(path)), mode="r:") as layer:
+    with tarfile.open(fileobj=io.BytesIO(inflate(path)), mode="r:") as layer:
         return tuple(layer)
 
 
-def _inflate(path: Path) -> bytes:
+def inflate(path: Path) -> bytes:
+    """Read the tar that a blob holds, by what its first bytes say."""
     data = path.read_bytes()
     if data.startswith(_ZSTD):
         with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
