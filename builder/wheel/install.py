@@ -112,8 +112,8 @@ def _place(member: Member, wheel: Wheel, folders: Mapping[Scheme, str], prefix: 
 def _rewrite_shebang(data: bytes, prefix: str) -> bytes:
     if not data.startswith(_PLACEHOLDER):
         return data
-    rest = data[len(_PLACEHOLDER) :].removeprefix(b"w")  # `#!pythonw`: there is no windowed Python here.
-    return f"#!/{prefix}/bin/python".encode() + rest
+    # The whole first line, its arguments and `#!pythonw` too: so do pip and uv.
+    return f"#!/{prefix}/bin/python\n".encode() + data.partition(b"\n")[2]
 
 
 def _make_scripts(wheel: Wheel, prefix: str) -> Iterator[Entry]:

@@ -50,7 +50,7 @@ def test_files_land_by_scheme() -> None:
     [
         (b"#!python\nx", b"#!/home/airflow/.local/bin/python\nx"),
         (b"#!pythonw\nx", b"#!/home/airflow/.local/bin/python\nx"),
-        (b"#!python -E\nx", b"#!/home/airflow/.local/bin/python -E\nx"),
+        (b"#!python3 -E\r\nx", b"#!/home/airflow/.local/bin/python\nx"),
         (b"#!/bin/sh\nx", b"#!/bin/sh\nx"),
         (b"\x7fELF", b"\x7fELF"),
     ],
