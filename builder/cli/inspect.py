@@ -12,13 +12,7 @@ from builder.cli.output import render_size, render_table, show_json, show_text
 from builder.cli.root import Context
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest
-from builder.usecase.inspect import (
-    ImageView,
-    find_owners,
-    inspect_layout,
-    owners_to_json,
-    view_to_json,
-)
+from builder.usecase.inspect import ImageView, Owner, find_owners, inspect_layout, owners_to_json, view_to_json
 from builder.wiring import build_tools
 
 _WIDTH = 70
@@ -49,28 +43,23 @@ def command(
     project = context.project()
     folder = layout or project.root / DEFAULT_FOLDER / stack
     if path is None:
-        view = inspect_layout(folder)
-        show_json(view_to_json(view)) if as_json else show_text(_render(view, platforms))
+        view = inspect_layout(folder, platforms)
+        show_json(view_to_json(view)) if as_json else show_text(_render(view))
         return 0
     request = BuildRequest(stack=stack, locks=project.locks_folder, output=folder, platforms=platforms)
     owners = find_owners(path, request, build_tools(default_jobs()))
-    if as_json:
-        show_json(owners_to_json(path, owners))
-    elif owners:
-        rows = [
-            (str(one.platform), f"/{one.path}", one.kind, f"{one.mode:04o}", one.owner, one.layer) for one in owners
-        ]
-        show_text(render_table(("platform", "path", "kind", "mode", "owner", "layer"), rows))
-    else:
-        show_text(f"nothing of {stack} is at {path}")
+    show_json(owners_to_json(path, owners)) if as_json else show_text(_render_owners(path, owners))
     return 0 if owners else 1
 
 
-def _render(view: ImageView, platforms: tuple[Platform, ...]) -> str:
+def _render_owners(path: str, owners: tuple[Owner, ...]) -> str:
+    rows = [(str(one.platform), f"/{one.path}", one.kind, f"{one.mode:04o}", one.owner, one.layer) for one in owners]
+    return render_table(("platform", "path", "kind", "mode", "owner", "layer"), rows) if rows else f"nothing at {path}"
+
+
+def _render(view: ImageView) -> str:
     blocks = [f"{view.stack}  {view.index_digest}"]
     for image in view.platforms:
-        if platforms and image.platform not in platforms:
-            continue
         rows = [
             (
                 str(number),

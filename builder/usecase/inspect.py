@@ -73,8 +73,8 @@ class Owner:
     target: str
 
 
-def inspect_layout(layout: Path) -> ImageView:
-    """Read what a layout holds; nothing but its small documents is read.
+def inspect_layout(layout: Path, platforms: tuple[Platform, ...] = ()) -> ImageView:
+    """Read what a layout holds, of these platforms or all; nothing but its small documents is read.
 
     Raises:
         BuildError: there is no image.
@@ -88,7 +88,7 @@ def inspect_layout(layout: Path) -> ImageView:
     return ImageView(
         stack=image.name,
         index_digest=image.descriptor.digest,
-        platforms=tuple(_view(platform) for platform in image.platforms),
+        platforms=tuple(_view(found) for found in image.platforms if not platforms or found.platform in platforms),
     )
 
 
