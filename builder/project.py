@@ -6,14 +6,13 @@ locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<f
 
 from __future__ import annotations
 
-import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from builder.atomic import replacing
 from builder.errors import BuilderError, IssuesError, StackError
 from builder.stack.base import parse_base
 from builder.stack.model import Base, EffectiveStack, Stack
@@ -66,17 +65,8 @@ class Project:
         if path.is_file() and path.read_bytes() == data:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(descriptor, _LOCK_MODE)
-                os.fsync(descriptor)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with replacing(path, mode=_LOCK_MODE, durable=True) as stream:
+            stream.write(data)
 
     def load_stack(self, name: str) -> Stack:
         """Read one stack."""

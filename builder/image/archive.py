@@ -9,11 +9,10 @@ Source: moby, image/tarexport/load.go.
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from builder.atomic import replacing
 from builder.canonical import dump_json
 from builder.entry import Entry, directory_entry
 from builder.image.assemble import BuiltImage
@@ -39,15 +38,8 @@ def write_archive(path: Path, image: BuiltImage, blobs: Blobs) -> None:
         DamagedLayerError: a cached layer is not what its record says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(_chunks(image, blobs))
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, mode=0o644) as stream:
+        stream.writelines(_chunks(image, blobs))
 
 
 def docker_tag(image: BuiltImage) -> str:

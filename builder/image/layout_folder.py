@@ -1,7 +1,8 @@
 """An OCI layout written into a folder, so that a killed build leaves the old image or the new one.
 
 Invariants: a blob gets its name when it is whole and checked; `index.json` is replaced by one rename, after all blobs;
-what it does not refer to is removed after that, so that equal images are equal folders.
+what it does not refer to is removed after that, so that equal images are equal folders; builds at the same time write one
+after the other.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from builder.atomic import TEMPORARY_PREFIX, alone_in
 from builder.errors import BuildError
 from builder.image.layer import Layer
 from builder.image.output import Blobs, verify_blob
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
-
-_TEMPORARY = ".new-"
 
 
 def write_layout(folder: Path, blobs: Blobs) -> None:
@@ -30,14 +30,20 @@ def write_layout(folder: Path, blobs: Blobs) -> None:
     _check_folder(folder)
     target = folder / "blobs" / "sha256"
     target.mkdir(parents=True, exist_ok=True)
-    _write(folder / LAYOUT_FILE, LAYOUT_BYTES)
-    for digest, data in blobs.documents:
-        _write(target / digest.hex, data)
-    for layer in blobs.layers:
-        _place(layer, target / layer.digest.hex)
-    _write(folder / INDEX_FILE, blobs.layout_index)
-    known = {name for name, _ in blobs.sizes()}
-    for entry in list(os.scandir(target)):
+    with alone_in(folder):
+        _write(folder / LAYOUT_FILE, LAYOUT_BYTES)
+        for digest, data in blobs.documents:
+            _write(target / digest.hex, data)
+        for layer in blobs.layers:
+            _place(layer, target / layer.digest.hex)
+        _write(folder / INDEX_FILE, blobs.layout_index)
+        _remove_others(target, {name for name, _ in blobs.sizes()})
+        # Leftovers of builds that were killed.
+        _remove_others(folder, {LAYOUT_FILE, INDEX_FILE, "blobs"})
+
+
+def _remove_others(folder: Path, known: Collection[str]) -> None:
+    for entry in list(os.scandir(folder)):
         if entry.name not in known:
             Path(entry.path).unlink()
 
@@ -49,7 +55,7 @@ def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise BuildError("is no folder", context=str(folder), hint="name a new folder, or a file that ends in .tar")
     foreign = sorted(entry.name for entry in os.scandir(folder) if entry.name not in {LAYOUT_FILE, INDEX_FILE, "blobs"})
-    foreign = [name for name in foreign if not name.startswith(_TEMPORARY)]
+    foreign = [name for name in foreign if not name.startswith(TEMPORARY_PREFIX)]
     if foreign:
         raise BuildError(f"holds {foreign[0]}, it is no image layout", context=str(folder), hint="name a new folder")
 
@@ -90,7 +96,7 @@ def _copy(layer: Layer, path: Path) -> None:
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """Give a name beside a path; whatever is left under it is removed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
     os.close(descriptor)
     temporary = Path(name)
     try:

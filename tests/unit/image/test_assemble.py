@@ -158,3 +158,14 @@ def test_a_platform_without_a_layer_s_projects_leaves_the_layer_out(world: World
     only = replace(world, stack=replace(world.stack, candidates=(alpha, *world.stack.candidates[1:])))
     counts = [len(platform.layers) for platform in _build(only).platforms]
     assert counts == [5, 4]
+
+
+def test_what_a_killed_build_left_in_a_layout_goes_away(tmp_path: Path) -> None:
+    blobs = image_blobs(_build(make_world(tmp_path / "world")))
+    write_layout(tmp_path / "one", blobs)
+    (tmp_path / "one" / ".new-abc").write_bytes(b"half")
+    (tmp_path / "one" / "blobs" / "sha256" / ".new-def").write_bytes(b"half")
+    write_layout(tmp_path / "one", blobs)
+    write_layout(tmp_path / "two", blobs)
+    one, two = ({path.relative_to(top) for path in top.rglob("*")} for top in (tmp_path / "one", tmp_path / "two"))
+    assert one == two
