@@ -197,6 +197,9 @@ def read_source(source: Source, intake: Intake) -> tuple[Entry, ...]:
 
 
 def _library(entries: Sequence[Entry], python: str) -> tuple[Entry, ...]:
-    """Pick what Python imports: a package's other scripts are never imported."""
+    """Pick what Python imports: a package's other scripts are never imported.
+
+    Links are left out: sitecustomize.py leads to /etc, and bytecode that is never checked would hide what is written there.
+    """
     folder = f"usr/lib/python{python}/"
     return tuple(entry for entry in entries if entry.kind is EntryKind.FILE and entry.path.startswith(folder))

@@ -41,10 +41,15 @@ class Scan:
         return [place["path"].removeprefix("/") for place in item["locations"]]
 
 
+@pytest.fixture(scope="session")
+def syft() -> str:
+    """The scanner, looked for before anything is built for it."""
+    return require_tool("syft")
+
+
 @pytest.fixture(scope="module", params=["amd64", "arm64"])
-def scan(request: pytest.FixtureRequest, core: Built, tmp_path_factory: pytest.TempPathFactory) -> Scan:
+def scan(request: pytest.FixtureRequest, syft: str, core: Built, tmp_path_factory: pytest.TempPathFactory) -> Scan:
     """Scan one platform of core."""
-    syft = require_tool("syft")
     folder = _one_platform(core, request.param, tmp_path_factory.mktemp(request.param))
     env = {"PATH": os.defpath, "HOME": str(folder), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
     done = subprocess.run(
