@@ -35,7 +35,9 @@ class Digest:
         """Read the OCI form `sha256:<hex>`; the inverse of `str`."""
         algorithm, _, value = text.partition(":")
         if algorithm != "sha256":
-            raise InvalidInputError(f"not a sha256 digest: {text[:80]!r}", hint="write it as sha256:<64 hexadecimal characters>")
+            raise InvalidInputError(
+                f"not a sha256 digest: {text[:80]!r}", hint="write it as sha256:<64 hexadecimal characters>"
+            )
         return cls(value)
 
     def __str__(self) -> str:
