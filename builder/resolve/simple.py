@@ -25,7 +25,7 @@ from builder.resolve.settings import IndexSettings, built_in_index, is_local, ma
 from builder.store.download import Patience
 from builder.store.model import ArtefactStore
 from builder.store.pages import Page, read_page
-from builder.store.transport import Transport, redact
+from builder.store.transport import Transport, TransportError, origin, redact
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -175,20 +175,30 @@ def parse_page(page: Page) -> tuple[Link, ...]:
     """
     if page.content_type.partition(";")[0].strip().lower() == _JSON:
         return _parse_json(page)
+    return _parse_html(page)
+
+
+def _parse_html(page: Page) -> tuple[Link, ...]:
     parser = _Anchors()
-    parser.feed(page.body.decode("utf-8", errors="replace"))
-    parser.close()
-    base = urljoin(page.url, parser.base) if parser.base else page.url
+    try:
+        parser.feed(page.body.decode("utf-8", errors="replace"))
+        parser.close()
+        base = urljoin(page.url, parser.base) if parser.base else page.url
+    except (ValueError, AssertionError) as error:
+        # NOTE: before Python 3.14 the standard library's parser answers `<![x[` with an AssertionError.
+        raise PackageIndexError(f"its page is not HTML: {error}", context=page.url) from error
     return tuple(link for href in parser.hrefs if (link := _link(base, href)))
 
 
 def _link(base: str, href: str) -> Link | None:
     try:
         parts = urlsplit(urljoin(base, href.strip()))
-    except ValueError:
+        origin(parts.geturl())
+    except (ValueError, TransportError):
         return None
     name = unquote(parts.path.rpartition("/")[2])
-    if not name or not _may_lead_to(base, parts.scheme):
+    # Lone surrogates, which JSON can bring, can neither be sent nor printed.
+    if not name or not _may_lead_to(base, parts.scheme) or not parts.geturl().isprintable():
         return None
     algorithm, _, value = parts.fragment.partition("=")
     sha256 = value.partition("&")[0].lower() if algorithm == "sha256" else None
@@ -212,7 +222,7 @@ def _parse_json(page: Page) -> tuple[Link, ...]:
             if link:
                 digest = str(sha256).lower() if sha256 else None
                 links.append(Link(name=str(entry["filename"]), url=link.url, sha256=digest))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise PackageIndexError(f"its answer is not as PEP 691 says: {error!r}", context=page.url) from error
     return tuple(links)
 

@@ -91,17 +91,27 @@ class PlainResponse:
 
 
 def redact(url: str) -> str:
-    """Drop credentials from an address, for messages and notes."""
-    parts = urlsplit(url)
+    """Drop credentials from an address, for messages and notes; of what is no address everything before the last `@`."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Tell scheme, host and port: who credentials belong to."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    """Tell scheme, host and port: who credentials belong to.
+
+    Raises:
+        TransportError: it is no address: indexes and redirects may say anything.
+    """
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError as error:
+        raise TransportError(f"not an address: {error}", url=url, temporary=False) from error
 
 
 def credentials_of(urls: Sequence[str]) -> dict[tuple[str, str, int], str]:
@@ -157,7 +167,7 @@ class HttpTransport:
     @contextlib.contextmanager
     def open(self, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
         """Ask for an address, following redirects."""
-        if urlsplit(url).scheme == "file":
+        if origin(url)[0] == "file":
             with _open_file(url, headers) as response:
                 yield response
             return
@@ -232,8 +242,11 @@ def _translate(error: Exception, url: str) -> TransportError:
 
 def _redirected(url: str, target: str) -> str:
     """Find where a redirect leads, and refuse what it must not lead to."""
-    following = urljoin(redact(url), target)
-    scheme = urlsplit(following).scheme
+    try:
+        following = urljoin(redact(url), target)
+    except ValueError as error:
+        raise TransportError(f"a redirect leads to no address: {error}", url=url, temporary=False) from error
+    scheme, _, _ = origin(following)
     if scheme not in _PORTS:
         raise TransportError(f"a redirect leads to {scheme}:, not to http or https", url=url, temporary=False)
     if scheme == "http" and urlsplit(url).scheme == "https":

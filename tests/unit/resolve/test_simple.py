@@ -97,12 +97,33 @@ def test_index_that_fails_is_named_without_its_password(server: FaultServer) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b'{"meta":{"api-version":"2.0"},"files":[]}', b'{"meta":{"api-version":"1.0"},"files":[1]}'],
-    ids=["no JSON", "no object", "version 2", "no file"],
+    [
+        b"{",
+        b"[]",
+        b'{"meta":{"api-version":"2.0"},"files":[]}',
+        b'{"meta":{"api-version":"1.0"},"files":[1]}',
+        b"[" * 200_000,
+    ],
+    ids=["no JSON", "no object", "version 2", "no file", "nested"],
 )
 def test_page_that_is_not_as_pep_691_says_is_refused(body: bytes) -> None:
     with pytest.raises(PackageIndexError):
         parse_page(Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body))
+
+
+def test_html_with_a_base_that_is_no_address_is_refused() -> None:
+    page = Page(
+        url="https://index.example/demo/", content_type="text/html", body=b'<base href="http://["><a href="x.whl">'
+    )
+    with pytest.raises(PackageIndexError, match="its page is not HTML"):
+        parse_page(page)
+
+
+@pytest.mark.parametrize("url", ["http://[x/a.whl", "http://h:99999/a.whl", "http://h/\ud800.whl"])
+def test_links_that_are_no_addresses_are_passed_over(url: str) -> None:
+    body = json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": NAME, "url": url, "hashes": {}}]})
+    page = Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body.encode())
+    assert parse_page(page) == ()
 
 
 def test_page_of_a_server_does_not_lead_to_local_files(server: FaultServer) -> None:

@@ -20,7 +20,7 @@ from builder.digest import Digest
 from builder.lock.model import LockedFile
 from builder.store.download import Failure, Patience, Wanted, download, retry_after
 from builder.store.files import DirectoryFileStore
-from builder.store.transport import HttpTransport, credentials_of
+from builder.store.transport import HttpTransport, TransportError, credentials_of, origin, redact
 from tests.support.fault_server import Answer, FaultServer
 
 DATA = random.Random(1).randbytes(300_000)  # noqa: S311  the same bytes in every run
@@ -198,6 +198,20 @@ def test_redirect_loop_ends(rig: Rig) -> None:
     assert failure is not None
     assert "more than 5 redirects" in failure.reasons[0]
     assert len(rig.server.requests) == 6
+
+
+@pytest.mark.parametrize("target", ["http://[x/", "http://h:99999/"])
+def test_redirect_to_what_is_no_address_is_a_failure(rig: Rig, target: str) -> None:
+    failure = rig.get(rig.server.on("/f", Answer(status=302, headers={"location": target})))
+    assert failure is not None
+    assert "not an address" in failure.reasons[0] or "no address" in failure.reasons[0]
+
+
+def test_what_is_no_address_is_shown_without_credentials() -> None:
+    with pytest.raises(TransportError) as caught:
+        origin("http://user:secret@host:99999/x")
+    assert "secret" not in str(caught.value)
+    assert redact("http://user:secret@[x") == "[x"
 
 
 def test_redirect_to_a_local_file_is_refused(rig: Rig, tmp_path: Path) -> None:
