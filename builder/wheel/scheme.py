@@ -74,7 +74,9 @@ def check_destinations(names: Sequence[str], *, data_dir: str, scripts: Sequence
     Raises:
         WheelRefusedError: naming the entry.
     """
-    taken: dict[tuple[Scheme, str], str] = {(Scheme.SCRIPTS, fold(script)): f"script {script}" for script in scripts}
+    taken: dict[tuple[Scheme, str], str] = {
+        _place(Destination(Scheme.SCRIPTS, script)): f"script {script}" for script in scripts
+    }
     for script in scripts:
         if _RESERVED_SCRIPT.match(script):
             raise WheelRefusedError(
@@ -82,9 +84,16 @@ def check_destinations(names: Sequence[str], *, data_dir: str, scripts: Sequence
             )
     for name in names:
         destination = _locate_checked(name, data_dir, wheel)
-        other = taken.setdefault((destination.scheme, fold(destination.path)), name)
+        other = taken.setdefault(_place(destination), name)
         if other is not name:
             raise WheelRefusedError(Refusal.SAME_DESTINATION, f"installed where {other!r} is", wheel=wheel, entry=name)
+
+
+def _place(destination: Destination) -> tuple[Scheme, str]:
+    """Name a destination so that two are equal where they are one file: scripts are data in `bin`."""
+    if destination.scheme is Scheme.SCRIPTS:
+        return Scheme.DATA, fold(f"bin/{destination.path}")
+    return destination.scheme, fold(destination.path)
 
 
 def _locate_checked(name: str, data_dir: str, wheel: str) -> Destination:
@@ -119,8 +128,8 @@ def _check_data(path: str, name: str, wheel: str) -> None:
     folder, _, rest = path.lower().partition("/")
     if folder in {"lib", "lib64"} and not rest.startswith("python"):
         return  # Shared libraries and the like: nothing that Python looks at.
-    if folder == "include":
-        return
+    if folder == "include" and rest.partition("/")[0] != "site":
+        return  # `include/site` is where the scheme `headers` leads to.
     if folder == "bin" and rest and not _RESERVED_SCRIPT.match(rest):
         return
     message = "data that would land among the environment's own files or in site-packages"

@@ -286,6 +286,8 @@ A6 = tuple(
         ("sitecustomize through purelib", Refusal.STARTUP_HOOK, "sitecustomize.py", _with_file("demo-1.0.data/purelib/sitecustomize.py")),
         ("purelib over its own root", Refusal.SAME_DESTINATION, f"demo-1.0.data/purelib/{INIT}", _with_file(f"demo-1.0.data/purelib/{INIT}")),
         ("script over its own entry point", Refusal.SAME_DESTINATION, "demo-1.0.data/scripts/run", lambda: WheelParts(files={"demo-1.0.data/scripts/run": EVIL}, entry_points=b"[console_scripts]\nrun = demo:x\n").pack()),
+        ("data over its own script", Refusal.SAME_DESTINATION, "demo-1.0.data/data/bin/run", lambda: WheelParts(files={"demo-1.0.data/scripts/run": b"", "demo-1.0.data/data/bin/run": EVIL}).pack()),
+        ("data among headers", Refusal.RESERVED_PATH, "demo-1.0.data/data/include/site/x.h", _with_file("demo-1.0.data/data/include/site/x.h")),
         ("one script twice", Refusal.ENTRY_POINTS, "entry_points.txt", _parts(entry_points=b"[console_scripts]\nrun = demo:x\n[gui_scripts]\nrun = demo:y\n")),
     )
 )  # fmt: skip
