@@ -18,7 +18,9 @@ ZSTD_LEVEL: Final = 3
 GZIP_LEVEL: Final = 6
 CHUNK: Final = 1 << 20
 """Compressors are fed pieces of exactly this size, so that their output depends on the bytes alone."""
-_INPUT = 128 * 1024
+_INPUT = 4096
+"""Bytes that a decoder gets at a time. It gives back all of their output at once, and four bytes of zstd can stand for
+128 KiB: so a bomb costs 300 MB of memory at most, and honest layers half a millisecond for each megabyte."""
 _GZIP_HEADER = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"
 """Deflate, no name, no time, no extra flags, system 255 (unknown)."""
 
@@ -149,7 +151,7 @@ def rechunk(chunks: Iterable[bytes], size: int = CHUNK) -> Iterator[bytes]:
 
 
 def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut big chunks: decoders that give back all of a chunk's output at once are slow and hungry on big ones."""
+    """Cut big chunks, so that what a decoder gives back at once stays small."""
     for chunk in chunks:
         if len(chunk) <= _INPUT:
             yield chunk

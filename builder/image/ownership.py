@@ -46,5 +46,5 @@ def _below_files(owned: Sequence[tuple[Source, Segment]], paths: Mapping[str, It
         for path in (*segment.parents, *(entry.path for entry in segment.directories)):
             folders.setdefault(path, source.name)
     for name, files in paths.items():
-        for path in folders.keys() & set(files):
+        for path in sorted(folders.keys() & set(files)):
             yield BuildError(f"is a folder of {folders[path]} and no folder in {name}", context=path)

@@ -56,6 +56,12 @@ def test_cut_and_damaged_streams_are_found(compressor: Compressor) -> None:
         list(compressor.decompress([b"no such thing as this"]))
 
 
+def test_a_bomb_is_given_piece_by_piece() -> None:
+    run = ((128 << 10) << 3 | 1 << 1).to_bytes(3, "little") + b"\0"  # RFC 8878: a block of one byte, 128 KiB times
+    bomb = bytes.fromhex("28b52ffd0058") + 4000 * run + b"\x01\0\0"
+    assert max(len(piece) for piece in make_compressor("zstd").decompress([bomb])) < 200 << 20
+
+
 def test_names_say_library_version_and_level(compressor: Compressor) -> None:
     assert compressor.name.startswith(("zstd-3 libzstd-1.", "gzip-6 zlib-ng-2."))
 
