@@ -52,6 +52,6 @@ class OciRuntimeEngine:
                 home=sandbox.home,
                 hosts=sandbox.hosts,
             )
-            (sandbox.folder / "config.json").write_text(json.dumps(config))
+            sandbox.write_private("config.json", json.dumps(config))
             state = sandbox.folder / "state"
             return run_foreground([self.name, "--root", str(state), "run", "--bundle", str(sandbox.folder), name])

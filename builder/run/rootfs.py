@@ -168,6 +168,7 @@ class _Unpacker:
         if self._keep_owners:
             os.chown(target, member.uid, member.gid, follow_symlinks=False)
         if not member.issym():
-            target.chmod(member.mode & 0o7777)
+            # Without set-id bits: what lies in a cache must not give rights on this machine.
+            target.chmod(member.mode & 0o1777)
         if member.isreg():
             os.utime(target, (member.mtime, member.mtime))

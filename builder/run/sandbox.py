@@ -27,6 +27,13 @@ class Sandbox:
     hosts: Path
     """What is seen as /etc/hosts: without a network `localhost` must have an address, too."""
 
+    def write_private(self, name: str, text: str) -> Path:
+        """Write a file of the engine's that only its user may read: variables may hold passwords, and the folder is open."""
+        path = self.folder / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as stream:
+            stream.write(text)
+        return path
+
 
 @contextmanager
 def make_sandbox(rootfs: Path, wish: RunWish) -> Iterator[Sandbox]:
@@ -79,9 +86,9 @@ def _fill_home(rootfs: Path, home: Path) -> None:
 
 
 def _make_mount_point(root: Path, home: Path, target: str, *, folder: bool, may_make: bool) -> None:
-    place = root / target.removeprefix("/")
+    place = _below(root, target.removeprefix("/"), target)
     if target == AIRFLOW_HOME or target.startswith(f"{AIRFLOW_HOME}/"):
-        place, may_make = home / target.removeprefix(AIRFLOW_HOME).removeprefix("/"), True
+        place, may_make = _below(home, target.removeprefix(AIRFLOW_HOME).removeprefix("/"), target), True
     elif target.startswith(tuple(f"{path}/" for path in SCRATCH)):
         raise InvalidInputError(f"cannot mount on {target}", context="--volume", hint=f"mount below {AIRFLOW_HOME}")
     if place.exists():
@@ -97,3 +104,15 @@ def _make_mount_point(root: Path, home: Path, target: str, *, folder: bool, may_
         place.mkdir()
     else:
         place.touch()
+
+
+def _below(top: Path, relative: str, target: str) -> Path:
+    """Name a place below a folder. Links on the way are refused: they mean paths of the container, and lead out here."""
+    place = top
+    for part in Path(relative).parts:
+        place /= part
+        if part == ".." or place.is_symlink():
+            raise InvalidInputError(
+                f"{target} leads through a link or upwards", context="--volume", hint="name the folder itself"
+            )
+    return place

@@ -36,8 +36,7 @@ class UserNamespaceEngine:
         rootfs = ensure_rootfs(self._store, image)
         with make_sandbox(rootfs, wish) as sandbox:
             spec = _make_spec(image, wish, sandbox)
-            path = sandbox.folder / "spec.json"
-            path.write_text(json.dumps(spec))
+            path = sandbox.write_private("spec.json", json.dumps(spec))
             status = run_foreground([*_PROGRAM, str(path)])
             failure = sandbox.folder / "failure"
             if failure.exists() and (text := failure.read_text()):
