@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,3 +170,14 @@ def test_what_a_killed_build_left_in_a_layout_goes_away(tmp_path: Path) -> None:
     write_layout(tmp_path / "two", blobs)
     one, two = ({path.relative_to(top) for path in top.rglob("*")} for top in (tmp_path / "one", tmp_path / "two"))
     assert one == two
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system at /dev/shm")  # noqa: S108
+def test_an_output_may_lie_on_another_file_system(tmp_path: Path) -> None:
+    blobs = image_blobs(_build(make_world(tmp_path / "world")))
+    write_layout(tmp_path / "one", blobs)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # noqa: S108
+        write_layout(Path(elsewhere) / "two", blobs)
+        for path in (tmp_path / "one").rglob("*"):
+            other = Path(elsewhere) / "two" / path.relative_to(tmp_path / "one")
+            assert path.is_dir() or path.read_bytes() == other.read_bytes()
