@@ -12,16 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.debian.gpgv import verify_inrelease
-from builder.debian.mirrors import Mirror, Mirrors, shown_url
+from builder.debian.mirrors import Mirror, Mirrors
 from builder.debian.release import Release, check_release, parse_release
 from builder.digest import Digest
-from builder.errors import DigestMismatchError, FetchError, MirrorError, MissingBlobError
+from builder.errors import DigestMismatchError, MirrorError, MissingBlobError, PackageIndexError
 from builder.lock.model import LockedFile, ReleaseRecord
+from builder.store.download import Patience
 from builder.store.model import FileStore
-from builder.store.transport import Transport
+from builder.store.pages import read_page
+from builder.store.transport import Transport, redact
 
 _MAX_RELEASE_BYTES = 16 << 20
 _MAX_INDEX_BYTES = 512 << 20
+_PATIENCE = Patience(tries=3)
+"""Less than for files: there is another mirror to ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +75,13 @@ class MirrorClient:
         hint = ""
         for mirror in self._mirrors.serving(suite):
             url = f"{mirror.url}/dists/{suite}/InRelease"
-            where = shown_url(url)
+            where = redact(url)
             try:
                 data = self._get(url, limit=_MAX_RELEASE_BYTES)
                 text = verify_inrelease(data, keyrings=mirror.keyrings or self._mirrors.keyrings, where=where)
                 release = parse_release(text, where=where)
                 check_release(release, suite=suite, now=self._now, where=where)
-            except (FetchError, MirrorError) as error:
+            except (PackageIndexError, MirrorError) as error:
                 reasons.append(f"{error.context}: {error.message}" if error.context else error.message)
                 hint = hint or error.hint
             else:
@@ -109,25 +113,18 @@ class MirrorClient:
                 url = f"{place.url}/dists/{suite}/{name}"
                 try:
                     data = self._get(url, limit=file.size)
-                    _check(data, file, where=shown_url(url))
-                except (FetchError, MirrorError) as error:
+                    _check(data, file, where=redact(url))
+                except (PackageIndexError, MirrorError) as error:
                     reasons.append(f"{error.context}: {error.message}" if error.context else error.message)
                 else:
                     return data
         raise MirrorError(f"no mirror gives {path} as its Release file names it:\n" + "\n".join(reasons), context=suite)
 
     def _get(self, url: str, *, limit: int) -> bytes:
-        parts: list[bytes] = []
-        left = limit
-        with self._transport.open(url, {}) as response:
-            if response.status != 200:
-                raise MirrorError(f"answered {response.status}", context=shown_url(url))
-            for chunk in response.chunks():
-                left -= len(chunk)
-                if left < 0:
-                    raise MirrorError(f"sent more than {limit} bytes", context=shown_url(url))
-                parts.append(chunk)
-        return b"".join(parts)
+        page = read_page(url, self._transport, largest=limit, patience=_PATIENCE)
+        if page is None:
+            raise MirrorError("does not have it", context=redact(url))
+        return page.body
 
 
 def _inflate(data: bytes, plain: LockedFile, *, where: str) -> bytes:

@@ -32,7 +32,7 @@ class Mirror:
     """One place that serves Debian's archive or its security archive."""
 
     url: str
-    """Without a slash at its end; may hold a user name and password: never show it, see `shown_url`."""
+    """Without a slash at its end; may hold a user name and password: never show it, see `redact`."""
     security: bool
     keyrings: tuple[bytes, ...] = ()
     """Keys that its Release files may be signed with; empty where the archive's usual ones hold."""
@@ -82,12 +82,6 @@ class Mirrors:
 def is_security(suite: str) -> bool:
     """Tell whether a suite is of the security archive: `trixie-security`, and `buster/updates` of old."""
     return suite.rstrip("/").endswith(("-security", "/updates"))
-
-
-def shown_url(url: str) -> str:
-    """Give an address without user name and password, for messages."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def load_mirrors(*, config: Path, root: Path = Path("/")) -> Mirrors:
@@ -189,7 +183,7 @@ def _load_settings(config: Path) -> _Settings:
     text = _read(config)
     try:
         table = tomllib.loads(text.decode()).get("debian", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidInputError(f"not a TOML file: {exc}", context=str(config)) from exc
     where = f"{config}: debian"
     if not isinstance(table, dict):

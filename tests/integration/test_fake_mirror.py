@@ -205,7 +205,7 @@ def turned(data: bytes) -> bytes:
         ({"valid_until": NOW - 7200}, "its Valid-Until passed 2 hours ago"),
         ({"date": NOW + 90_000}, "its Date lies in the future"),
         ({"codename": "forky"}, "this is suite 'forky', codename 'forky', not 'trixie'"),
-        ({"spoil_index": grown}, "sent more than"),
+        ({"spoil_index": grown}, "its answer is larger than"),
         ({"spoil_index": lambda data: data[:-1]}, "its Release file says"),
         ({"spoil_index": turned}, "has another sha256 than its Release file says"),
         ({"packages": "bash 5 | Filename: ../../x.deb"}, "unsound field: Filename '../../x.deb'"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.debian.mirrors import Mirrors, is_security, load_mirrors, shown_url
+from builder.debian.mirrors import Mirrors, is_security, load_mirrors
 from builder.errors import InvalidInputError, MirrorError
 
 DEB822 = """\
@@ -158,7 +158,3 @@ def test_without_any_mirror_nothing_is_made_up(tmp_path: Path) -> None:
 )
 def test_security_suites_are_known_by_name(suite: str, answer: bool) -> None:  # noqa: FBT001
     assert is_security(suite) is answer
-
-
-def test_messages_show_no_password() -> None:
-    assert shown_url("https://me:secret@mirror.example:8443/debian/x") == "https://mirror.example:8443/debian/x"

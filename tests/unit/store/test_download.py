@@ -212,6 +212,7 @@ def test_what_is_no_address_is_shown_without_credentials() -> None:
         origin("http://user:secret@host:99999/x")
     assert "secret" not in str(caught.value)
     assert redact("http://user:secret@[x") == "[x"
+    assert redact("https://me:secret@mirror.example:8443/debian/x") == "https://mirror.example:8443/debian/x"
 
 
 def test_redirect_to_a_local_file_is_refused(rig: Rig, tmp_path: Path) -> None:
