@@ -65,7 +65,7 @@ def parse_base_lock(data: bytes, *, file: str) -> BaseLock:
     """
     try:
         values = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise LockInvalidError(f"not a TOML file: {exc}", context=file) from exc
     if values.get("format") != FORMAT:
         hint = "lock the base again, or use the version of airflow-kubler that made it"

@@ -28,6 +28,8 @@ from builder.platform import PLATFORMS, Platform
 __all__ = ["dump_stack_lock", "parse_stack_lock", "wheel_path"]
 
 MAX_BYTES = 16 << 20
+_MAX_EPOCH = 1 << 36
+"""Seconds since the epoch: the year 4147, which every calendar here can still write."""
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _PROJECT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -119,7 +121,7 @@ class _Reader:
             parent_lock=self._digest(ours, "parent-lock", where) if "parent-lock" in ours else None,
             constraints=self._digest(ours, "constraints", where) if "constraints" in ours else None,
             resolver=self._text(ours, "resolver", where),
-            created=self._number(ours, "created", where),
+            created=self._number(ours, "created", where, below=_MAX_EPOCH),
             platforms=platforms,
             compression=self._text(ours, "compression", where),
             candidates=self._candidates(values, platforms),
@@ -152,11 +154,12 @@ class _Reader:
         project = self._text(row, "name", key)
         if project and not _PROJECT.match(project):
             self._wrong(f"{key}name", f"is not a normalised name: {project[:80]!r}")
-        files = [self._wheel(wheel, at, project) for wheel, at in self._tables(row, "wheels", key)]
+        version = self._text(row, "version", key)
+        files = [self._wheel(wheel, at, project, version) for wheel, at in self._tables(row, "wheels", key)]
         dependencies = [self._text(item, "name", at) for item, at in self._tables(row, "dependencies", key)]
         return LockedCandidate(
             project=project,
-            version=self._text(row, "version", key),
+            version=version,
             wheels=self._wheels_by_platform(ours, where, files, platforms),
             dependencies=tuple(dict.fromkeys(dependencies)),
             wanted_by=self._texts(ours, "wanted-by", where),
@@ -178,7 +181,7 @@ class _Reader:
             self._wrong(f"{where}wheels", "no platform has a wheel")
         return found
 
-    def _wheel(self, row: Mapping[str, Any], key: str, project: str) -> LockedFile:
+    def _wheel(self, row: Mapping[str, Any], key: str, project: str, version: str) -> LockedFile:
         self._known(row, {"name", "path", "size", "hashes"}, key)
         hashes = row.get("hashes")
         file = LockedFile(
@@ -190,6 +193,8 @@ class _Reader:
             self._wrong(f"{key}name", f"is not the name of a wheel: {file.name[:80]!r}")
         elif _SEPARATORS.sub("-", file.name.partition("-")[0]).lower() != project:
             self._wrong(f"{key}name", f"is no wheel of {project[:80]!r}")
+        elif not _is_of_version(file.name, version):
+            self._wrong(f"{key}name", f"is no wheel of {project[:80]} {version[:80]}")
         elif row.get("path") != wheel_path(file):
             self._wrong(f"{key}path", "must be files/<sha256>/<name>")
         return file
@@ -197,7 +202,9 @@ class _Reader:
     def _stack_file(self, row: Mapping[str, Any], key: str) -> tuple[str, LockedFile]:
         self._known(row, {"path", "name", "size", "sha256"}, key)
         path = self._text(row, "path", key)
-        if path.startswith("/") or any(part in {"", ".", ".."} for part in path.split("/")):
+        parts = path.split("/")
+        whiteout = any(part.startswith(".wh.") for part in parts)
+        if not {"", ".", ".."}.isdisjoint(parts) or whiteout or not path.isprintable():
             self._wrong(f"{key}path", f"is not a plain path in the image: {path[:80]!r}")
         return path, LockedFile(
             name=self._text(row, "name", key),
@@ -248,11 +255,11 @@ class _Reader:
         self._wrong(f"{where}{key}", "must be an array of texts")
         return ()
 
-    def _number(self, values: Mapping[str, Any], key: str, where: str) -> int:
+    def _number(self, values: Mapping[str, Any], key: str, where: str, *, below: int = 1 << 53) -> int:
         value = values.get(key)
-        if type(value) is int and 0 <= value < 1 << 53:
+        if type(value) is int and 0 <= value < below:
             return value
-        self._wrong(f"{where}{key}", "must be a whole number, not negative")
+        self._wrong(f"{where}{key}", f"must be a whole number, not negative, below {below}")
         return 0
 
     def _digest(self, values: Mapping[str, Any], key: str, where: str) -> Digest:
@@ -278,6 +285,20 @@ class _Reader:
 
     def _wrong(self, key: str, message: str) -> None:
         self._issues.append(LockInvalidError(message, context=f"{self._file}: {key}"))
+
+
+def _is_of_version(wheel: str, version: str) -> bool:
+    """Compare a lock's version with the one in a wheel's file name, which reviewers of a lock do not look at."""
+    written = wheel.split("-")[1] if "-" in wheel else ""
+    if written == version:
+        return True
+    # Spelt in another way, as few are: only they pay for the import.
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(written.replace("_", "-")) == Version(version)
+    except InvalidVersion:
+        return False
 
 
 _TOOL_KEYS = {

@@ -108,7 +108,7 @@ def stack_locks(draw: st.DrawFn) -> StackLock:
         parent_lock=draw(st.none() | _digests),
         constraints=draw(st.none() | _digests),
         resolver=draw(_texts),
-        created=draw(_sizes),
+        created=draw(st.integers(0, 2**36 - 1)),
         platforms=platforms,
         compression=draw(st.sampled_from(["zstd", "gzip"])),
         candidates=tuple(candidates),

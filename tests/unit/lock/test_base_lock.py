@@ -94,6 +94,7 @@ def test_every_issue_is_told_at_once() -> None:
     [
         (b"\xff", "not a TOML file"),
         (b"a = ", "not a TOML file"),
+        (b"a = " + b"9" * 6000, "not a TOML file"),
         (b"", "format None is not 1"),
         (GOOD.replace(b"format = 1", b"format = 2"), "format 2 is not 1"),
         (GOOD.replace(b'reason = "because"', b'reason = "other"'), "is not the digest of the embedded base"),

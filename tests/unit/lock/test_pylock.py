@@ -110,7 +110,11 @@ def test_unknown_formats_are_refused(old: str, new: str, key: str, message: str)
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("size = 10", "size = -1", "packages[0].wheels[0].size: must be a whole number, not negative"),
+        (
+            "size = 10",
+            "size = -1",
+            "packages[0].wheels[0].size: must be a whole number, not negative, below 9007199254740992",
+        ),
         ('path = "files/', 'path = "../', "packages[0].wheels[0].path: must be files/<sha256>/<name>"),
         (
             '{name = "alpha-1.0-py3',
@@ -119,6 +123,12 @@ def test_unknown_formats_are_refused(old: str, new: str, key: str, message: str)
         ),
         ('sha256 = "', 'sha256 = "X', "packages[0].wheels[0].hashes.sha256: must be 64 hexadecimal characters"),
         ('name = "alpha"', 'name = "beta"', "packages[0].wheels[0].name: is no wheel of 'beta'"),
+        ('\nversion = "1.0"', '\nversion = "9.0"', "packages[0].wheels[0].name: is no wheel of alpha 9.0"),
+        (
+            "created = 1795000000",
+            "created = 99999999999999",
+            "tool.airflow-kubler.created: must be a whole number, not negative, below 68719476736",
+        ),
         ('name = "alpha"', 'name = "Alpha"', "packages[0].name: is not a normalised name: 'Alpha'"),
         ('stack = "etl"', 'stak = "etl"', "tool.airflow-kubler.stak: unknown key"),
         ('stack = "etl"', 'stak = "etl"', "tool.airflow-kubler.stack: must be a text, not empty"),
@@ -178,8 +188,15 @@ def test_candidates_out_of_order_are_refused() -> None:
         parse_stack_lock(dump_stack_lock(turned), file=FILE)
 
 
-def test_a_file_outside_the_image_is_refused() -> None:
-    lock = make_lock(make_candidate(), files=(("etc/../../x", make_file("x")),))
+def test_a_version_may_be_spelt_in_another_way() -> None:
+    wheel = make_file("alpha-1.0.0-py3-none-any.whl")
+    lock = make_lock(make_candidate(wheels={"linux/amd64": wheel, "linux/arm64": wheel}))
+    assert parse_stack_lock(dump_stack_lock(lock), file=FILE) == lock
+
+
+@pytest.mark.parametrize("path", ["etc/../../x", "/etc/x", "etc/.wh.passwd", "etc/.wh..wh..opq", "etc/a\nb"])
+def test_a_file_outside_the_image_is_refused(path: str) -> None:
+    lock = make_lock(make_candidate(), files=((path, make_file("x")),))
     with pytest.raises(IssuesError, match=r"files\[0\]\.path: is not a plain path in the image"):
         parse_stack_lock(dump_stack_lock(lock), file=FILE)
 
