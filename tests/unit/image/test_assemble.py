@@ -176,7 +176,7 @@ def test_what_a_killed_build_left_in_a_layout_goes_away(tmp_path: Path) -> None:
 def test_an_output_may_lie_on_another_file_system(tmp_path: Path) -> None:
     blobs = image_blobs(_build(make_world(tmp_path / "world")))
     write_layout(tmp_path / "one", blobs)
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
         write_layout(Path(elsewhere) / "two", blobs)
         for path in (tmp_path / "one").rglob("*"):
             other = Path(elsewhere) / "two" / path.relative_to(tmp_path / "one")
