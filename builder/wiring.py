@@ -100,8 +100,8 @@ def make_lock_tools(project: Project, say: Callable[[str], None]) -> Iterator[Lo
     from functools import partial
 
     from builder.resolve.measure import TransportProbe
-    from builder.resolve.settings import load_index_settings
     from builder.resolve.simple import remember_urls
+    from builder.resolve.user_settings import load_index_settings
     from builder.resolve.uv import UvResolver
     from builder.resolve.uv_process import Uv
     from builder.usecase.lock_model import LockTools
@@ -146,7 +146,7 @@ def make_debian_client() -> Iterator[MirrorClient]:
     import time
 
     from builder.debian.client import MirrorClient
-    from builder.resolve.settings import load_index_settings
+    from builder.resolve.user_settings import load_index_settings
 
     with make_transport(load_index_settings()) as transport:
         yield MirrorClient(transport, make_file_store(), make_mirrors(), now=int(time.time()))

@@ -23,7 +23,7 @@ def command(context: Context, stacks: tuple[str, ...], platforms: tuple[Platform
     All stacks and their bases where none is named. What the store holds is asked for nowhere.
     """
     from builder import wiring
-    from builder.resolve.settings import load_index_settings
+    from builder.resolve.user_settings import load_index_settings
     from builder.usecase.fetch import FetchIncompleteError, fetch, load_scope
 
     project = context.project()

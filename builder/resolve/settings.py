@@ -1,8 +1,6 @@
-"""Where Python files come from: read from the user's own settings, never from a lock and never from a host named here.
+"""What settings of package indexes are, and what reading them needs; user_settings.py chooses whose settings hold.
 
-The first of these that names an index or find-links is used, whole: uv's own settings, pip's, our config file. Where none
-does, the resolver's built-in default index serves. Credentials stay inside urls and are never printed: show urls through
-`masked`.
+Credentials stay inside urls and are never printed: show urls through `masked`.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from builder.errors import InvalidInputError, PackageIndexError
+from builder.errors import InvalidInputError
 
 STRATEGIES = ("first-index", "unsafe-first-match", "unsafe-best-match")
 """uv's words. `first-index`: a project found on one index is never looked for on a later one."""
@@ -91,67 +89,6 @@ def this_surroundings() -> Surroundings:
     return Surroundings(variables=dict(os.environ), home=Path.home(), prefix=Path(sys.prefix))
 
 
-def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettings:
-    """Read the user's settings in the order of this module's description.
-
-    Raises:
-        InvalidInputError: a configuration file cannot be read, or says something impossible.
-    """
-    from builder.resolve.pip_settings import load_pip_settings
-    from builder.resolve.uv_settings import load_uv_settings
-
-    around = surroundings or this_surroundings()
-    found = load_uv_settings(around) or load_pip_settings(around) or _load_own_settings(around)
-    return found or IndexSettings(
-        source="default", certificate=certificate_of(around), offline=is_true(around.variables.get("UV_OFFLINE"))
-    )
-
-
-def _load_own_settings(around: Surroundings) -> IndexSettings | None:
-    """Read `[python]` of our config file; None where it names no place."""
-    path = around.config_home / "airflow-kubler" / "config.toml"
-    table = read_toml(path).get("python", {})
-    if not isinstance(table, dict):
-        raise InvalidInputError("must be a table", context=f"{path}: python")
-    _refuse_unknown(table, str(path))
-    index, extra, links = table.get("index"), table.get("extra-indexes", []), table.get("find-links", [])
-    if not (index or extra or links):
-        return None
-    certificate = table.get("certificate")
-    return IndexSettings(
-        source="airflow-kubler",
-        default_index=as_url(index) if index else None,
-        extra_indexes=tuple(as_url(url) for url in extra),
-        find_links=tuple(as_url(url) for url in links),
-        no_index=bool(table.get("no-index", False)),
-        strategy=checked_strategy(table.get("index-strategy", "first-index"), f"{path}: python.index-strategy"),
-        certificate=Path(certificate) if certificate else certificate_of(around),
-        offline=bool(table.get("offline", False)) or is_true(around.variables.get("UV_OFFLINE")),
-    )
-
-
-_OWN_KEYS = {
-    "index": str,
-    "extra-indexes": list,
-    "find-links": list,
-    "no-index": bool,
-    "index-strategy": str,
-    "certificate": str,
-    "offline": bool,
-}
-
-
-def _refuse_unknown(table: Mapping[str, Any], file: str) -> None:
-    for key, value in table.items():
-        wanted = _OWN_KEYS.get(key)
-        if wanted is None:
-            raise InvalidInputError(
-                "unknown key", context=f"{file}: python.{key}", hint=f"known keys: {', '.join(_OWN_KEYS)}"
-            )
-        if not isinstance(value, wanted) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
-            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; an absent one is empty.
 
@@ -206,19 +143,3 @@ def masked(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, f"****@{host}" if "@" in parts.netloc else host, parts.path, "", ""))
-
-
-def built_in_index() -> str:
-    """Ask uv for its built-in default index, so that no host stands in this project.
-
-    Raises:
-        PackageIndexError: uv did not say.
-    """
-    from builder.resolve.uv_process import ask_default_index
-
-    found = ask_default_index()
-    if not found:
-        raise PackageIndexError(
-            "uv does not say which index is its default", hint="name an index in uv's or pip's settings"
-        )
-    return found

@@ -21,7 +21,8 @@ from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
-from builder.resolve.settings import IndexSettings, built_in_index, is_local, masked
+from builder.resolve.settings import IndexSettings, is_local, masked
+from builder.resolve.uv_process import built_in_index
 from builder.store.download import Patience
 from builder.store.model import ArtefactStore
 from builder.store.pages import Page, read_page

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import ToolError
+from builder.errors import PackageIndexError, ToolError
 from builder.resolve.settings import IndexSettings
 
 _PASSED = re.compile(
@@ -105,8 +105,12 @@ def make_environment(settings: IndexSettings, variables: Mapping[str, str]) -> d
 
 
 @functools.cache
-def ask_default_index() -> str | None:
-    """Ask uv for the index that it uses where none is named; asks no network."""
+def built_in_index() -> str:
+    """Ask uv for the index that it uses where none is named, so that no host stands in this project; asks no network.
+
+    Raises:
+        PackageIndexError: uv did not say.
+    """
     argv = [_find_uv(), "pip", "compile", "--emit-index-url", "--no-header", "--quiet", "--offline"]
     argv += ["--python", sys.executable, "-"]
     environment = {"UV_NO_CONFIG": "1", "HOME": "/", "UV_NO_CACHE": "1"}
@@ -115,7 +119,11 @@ def ask_default_index() -> str | None:
     except OSError as error:
         raise ToolError(f"cannot be started: {error.strerror}", argv=argv) from error
     found = re.search(r"^--index-url (\S+)$", done.stdout, re.MULTILINE)
-    return found[1] if found else None
+    if found is None:
+        raise PackageIndexError(
+            "uv does not say which index is its default", hint="name an index in uv's or pip's settings"
+        )
+    return found[1]
 
 
 def _make_bound_to_parent() -> Callable[[], None] | None:

@@ -16,7 +16,7 @@ from builder.lock.base import check_base_lock, dump_base_lock, parse_base_lock
 from builder.lock.model import BaseLock, LockedDeb
 from builder.platform import Platform
 from builder.project import Project
-from builder.resolve.settings import load_index_settings
+from builder.resolve.user_settings import load_index_settings
 from builder.store.transport import Transport
 from builder.usecase.lock_base import lock_base
 from builder.wiring import make_debian_client, make_file_store, make_mirrors, make_transport

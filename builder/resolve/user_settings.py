@@ -1,0 +1,83 @@
+"""Whose settings hold: where Python files come from is read from the user's own, never from a lock nor a host named here.
+
+The first of these that names an index or find-links is used, whole: uv's own settings, pip's, our config file. Where none
+does, the resolver's built-in default index serves: see `built_in_index` in uv_process.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from builder.errors import InvalidInputError
+from builder.resolve.pip_settings import load_pip_settings
+from builder.resolve.settings import (
+    IndexSettings,
+    Surroundings,
+    as_url,
+    certificate_of,
+    checked_strategy,
+    is_true,
+    read_toml,
+    this_surroundings,
+)
+from builder.resolve.uv_settings import load_uv_settings
+
+
+def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettings:
+    """Read the user's settings in the order of this module's description.
+
+    Raises:
+        InvalidInputError: a configuration file cannot be read, or says something impossible.
+    """
+    around = surroundings or this_surroundings()
+    found = load_uv_settings(around) or load_pip_settings(around) or _load_own_settings(around)
+    return found or IndexSettings(
+        source="default", certificate=certificate_of(around), offline=is_true(around.variables.get("UV_OFFLINE"))
+    )
+
+
+def _load_own_settings(around: Surroundings) -> IndexSettings | None:
+    """Read `[python]` of our config file; None where it names no place."""
+    path = around.config_home / "airflow-kubler" / "config.toml"
+    table = read_toml(path).get("python", {})
+    if not isinstance(table, dict):
+        raise InvalidInputError("must be a table", context=f"{path}: python")
+    _refuse_unknown(table, str(path))
+    index, extra, links = table.get("index"), table.get("extra-indexes", []), table.get("find-links", [])
+    if not (index or extra or links):
+        return None
+    certificate = table.get("certificate")
+    return IndexSettings(
+        source="airflow-kubler",
+        default_index=as_url(index) if index else None,
+        extra_indexes=tuple(as_url(url) for url in extra),
+        find_links=tuple(as_url(url) for url in links),
+        no_index=bool(table.get("no-index", False)),
+        strategy=checked_strategy(table.get("index-strategy", "first-index"), f"{path}: python.index-strategy"),
+        certificate=Path(certificate) if certificate else certificate_of(around),
+        offline=bool(table.get("offline", False)) or is_true(around.variables.get("UV_OFFLINE")),
+    )
+
+
+_OWN_KEYS = {
+    "index": str,
+    "extra-indexes": list,
+    "find-links": list,
+    "no-index": bool,
+    "index-strategy": str,
+    "certificate": str,
+    "offline": bool,
+}
+
+
+def _refuse_unknown(table: Mapping[str, Any], file: str) -> None:
+    for key, value in table.items():
+        wanted = _OWN_KEYS.get(key)
+        if wanted is None:
+            raise InvalidInputError(
+                "unknown key", context=f"{file}: python.{key}", hint=f"known keys: {', '.join(_OWN_KEYS)}"
+            )
+        if not isinstance(value, wanted) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
+            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
