@@ -55,7 +55,7 @@ def test_writers_at_the_same_time_come_one_after_the_other(tmp_path: Path) -> No
     path = tmp_path / "file"
 
     def write(letter: bytes) -> None:
-        for _ in range(20):
+        for _ in range(5):
             with replacing(path, mode=0o644) as stream:
                 for _ in range(50):
                     stream.write(letter * 1000)
