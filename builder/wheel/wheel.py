@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from builder.wheel.metadata import EntryPoint, RecordRow, get_single, parse_entr
 from builder.wheel.refusal import Refusal, WheelRefusedError
 from builder.wheel.scheme import check_destinations
 
+_LINUX_TAG = re.compile(r"-(?:many|musl)linux(?:1|2010|2014|_[0-9]+_[0-9]+)_([a-z0-9_]+)\Z")
 _UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 """Files that RECORD cannot vouch for: itself and its signatures."""
 
@@ -175,12 +177,27 @@ def _check_wheel_file(files: Mapping[str, bytes], dist_info: str, tags: tuple[st
         said = {str(tag) for text in headers.get("tag", ()) for tag in parse_tag(text)}
     except ValueError as error:
         raise WheelRefusedError(kind, f"not a tag: {error}", wheel=wheel, entry=entry) from error
-    if said != set(tags):
+    if not _agree(said, set(tags)):
         odd = ", ".join(sorted(said.symmetric_difference(tags)))
         raise WheelRefusedError(
             Refusal.TAGS_LIE, f"tags differ from those of the file name: {odd[:200]}", wheel=wheel, entry=entry
         )
     return purelib == "true"
+
+
+def _agree(said: set[str], tags: set[str]) -> bool:
+    """Compare WHEEL's tags with the file name's.
+
+    NOTE: wheels renamed by hand after the build (ray) have manylinux2014 in the file name and still plain linux in WHEEL.
+    The lock chose by the file name; Python, ABI and machine must agree all the same.
+    """
+    renamed = {_LINUX_TAG.sub(r"-linux_\1", tag): tag for tag in tags}
+    return _without_python_2({renamed.get(tag, tag) for tag in said}) == _without_python_2(tags)
+
+
+def _without_python_2(tags: set[str]) -> set[str]:
+    """Leave out py2 tags beside the same tag for py3: no base has a Python 2, and some wheels (py-spy) forget it in WHEEL."""
+    return {tag for tag in tags if not (tag.startswith("py2-") and f"py3-{tag.removeprefix('py2-')}" in tags)}
 
 
 def _check_record(files: Mapping[str, bytes], dist_info: str, wheel: str) -> tuple[RecordRow, ...]:

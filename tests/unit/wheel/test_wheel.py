@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from builder.wheel.metadata import EntryPoint
+from builder.wheel.refusal import Refusal, WheelRefusedError
 from builder.wheel.wheel import read_wheel
 from tests.support.wheels import WheelParts
 
@@ -32,6 +35,32 @@ def test_version_may_be_spelled_in_another_way() -> None:
     parts = WheelParts(version="1.0", metadata=b"Metadata-Version: 2.1\nName: DEMO\nVersion: 1.0.0\n")
 
     assert read_wheel(parts.pack(), file_name="demo-1.0-py3-none-any.whl").version == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("named", "said", "accepted"),
+    [
+        ("cp313-cp313-manylinux2014_x86_64", "cp313-cp313-linux_x86_64", True),
+        ("cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64", "cp313-cp313-linux_x86_64", False),
+        ("cp313-cp313-manylinux2014_x86_64", "cp313-cp313-linux_aarch64", False),
+        ("cp313-cp313-manylinux2014_x86_64", "cp312-cp312-linux_x86_64", False),
+        ("cp313-cp313-manylinux2014_x86_64", "cp313-cp313-musllinux_1_2_x86_64", False),
+        ("cp313-cp313-linux_x86_64", "cp313-cp313-manylinux2014_x86_64", False),
+        ("py2.py3-none-manylinux1_x86_64", "py3-none-manylinux1_x86_64", True),
+        ("py2.py3-none-any", "py2-none-any", False),
+    ],
+)
+def test_only_plain_linux_and_a_forgotten_python_2_may_differ_from_the_file_name(
+    *, named: str, said: str, accepted: bool
+) -> None:
+    wheel_file = f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {said}\n".encode()
+    parts = WheelParts(tag=named, wheel=wheel_file)
+    if accepted:
+        assert read_wheel(parts.pack(), file_name=parts.file_name).file_name == parts.file_name
+    else:
+        with pytest.raises(WheelRefusedError) as caught:
+            read_wheel(parts.pack(), file_name=parts.file_name)
+        assert caught.value.kind is Refusal.TAGS_LIE
 
 
 def test_record_with_windows_line_ends_and_signatures_is_read() -> None:
