@@ -7,10 +7,11 @@ locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<f
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from builder.atomic import replacing
 from builder.errors import BuilderError, IssuesError, StackError
@@ -19,6 +20,7 @@ from builder.stack.model import Base, EffectiveStack, Stack
 from builder.stack.names import check_name, nearest
 from builder.stack.reader import parse_stack
 
+_T = TypeVar("_T")
 _BASES = "bases"
 _LOCK_MODE = 0o644
 
@@ -87,18 +89,7 @@ class Project:
         Raises:
             IssuesError: with the issues of all files.
         """
-        stacks: dict[str, Stack] = {}
-        issues: list[BuilderError] = []
-        for name in self.stack_names():
-            try:
-                stacks[name] = self.load_stack(name)
-            except IssuesError as error:
-                issues.extend(error.issues)
-            except StackError as error:
-                issues.append(error)
-        if issues:
-            raise IssuesError(issues)
-        return stacks
+        return _load_each(self.stack_names(), self.load_stack)
 
     def load_base(self, name: str) -> Base:
         """Read one base."""
@@ -106,6 +97,14 @@ class Project:
             raise StackError(f"no base {name!r}", context="stacks/bases", hint=nearest(name, self.base_names(), "base"))
         path = self.stacks_folder / _BASES / f"{name}.toml"
         return parse_base(path.read_bytes(), name=name, file=f"stacks/bases/{name}.toml")
+
+    def load_bases(self) -> Mapping[str, Base]:
+        """Read all bases, by name.
+
+        Raises:
+            IssuesError: with the issues of all files.
+        """
+        return _load_each(self.base_names(), self.load_base)
 
     def load_constraints(self, stack: EffectiveStack) -> bytes | None:
         """Read the constraints file that a stack holds to; None for `official` and `none`."""
@@ -195,6 +194,22 @@ def create_files(folder: Path, files: Mapping[str, bytes]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as stream:
             stream.write(data)
+
+
+def _load_each(names: Iterable[str], load: Callable[[str], _T]) -> dict[str, _T]:
+    """Load what has these names; raises IssuesError with the issues of all that cannot be."""
+    found: dict[str, _T] = {}
+    issues: list[BuilderError] = []
+    for name in names:
+        try:
+            found[name] = load(name)
+        except IssuesError as error:
+            issues.extend(error.issues)
+        except StackError as error:
+            issues.append(error)
+    if issues:
+        raise IssuesError(issues)
+    return found
 
 
 def _check_names(project: Project) -> None:

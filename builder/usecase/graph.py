@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from builder.errors import BuilderError, IssuesError, StackError
+from builder.errors import IssuesError, StackError
 from builder.project import Project
 from builder.stack.graph import build_order, check_base, check_stacks, effective_stack
 from builder.stack.model import Base, EffectiveStack, Stack
@@ -40,27 +40,12 @@ def survey_project(project: Project) -> Survey:
     """
     stacks = project.load_stacks()
     check_stacks(stacks)
-    bases = _load_bases(project)
+    bases = project.load_bases()
     effective = tuple(effective_stack(stacks, name) for name in build_order(stacks))
     issues = [issue for stack in effective if (issue := _base_issue(stack, bases))]
     if issues:
         raise IssuesError(issues)
     return Survey(bases=tuple(bases.values()), stacks=effective, own=stacks)
-
-
-def _load_bases(project: Project) -> dict[str, Base]:
-    bases: dict[str, Base] = {}
-    issues: list[BuilderError] = []
-    for name in project.base_names():
-        try:
-            bases[name] = project.load_base(name)
-        except IssuesError as error:
-            issues.extend(error.issues)
-        except StackError as error:
-            issues.append(error)
-    if issues:
-        raise IssuesError(issues)
-    return bases
 
 
 def _base_issue(stack: EffectiveStack, bases: Mapping[str, Base]) -> StackError | None:
