@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from builder.errors import BuilderError
+from builder.image.stream import ChunkStream
 
 _READ = 1 << 20
 
@@ -36,25 +37,6 @@ class _Member:
     time: float
     link: str
     sha256: str
-
-
-class _Stream:
-    """A file-like object over chunks, as tarfile's streaming mode wants it."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        """Read exactly so many bytes, fewer only at the end."""
-        parts = [self._rest]
-        held = len(self._rest)
-        while held < size and (chunk := next(self._chunks, b"")):
-            parts.append(chunk)
-            held += len(chunk)
-        data = b"".join(parts)
-        self._rest = data[size:]
-        return data[:size]
 
 
 def compare_layers(expected: Iterable[bytes], found: Iterable[bytes], *, where: str) -> Difference:
@@ -94,7 +76,7 @@ def _describe(ours: _Member, theirs: _Member) -> str:
 
 
 def _members(chunks: Iterable[bytes]) -> Iterator[tuple[str, _Member]]:
-    with tarfile.open(fileobj=_Stream(chunks), mode="r|", bufsize=_READ) as tar:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=ChunkStream(chunks), mode="r|", bufsize=_READ) as tar:  # type: ignore[call-overload]
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             digest = hashlib.sha256()

@@ -18,6 +18,7 @@ from typing import IO, Protocol, cast
 from builder.digest import Digest
 from builder.errors import BuildError, DigestMismatchError, IntegrityError
 from builder.image.compress import decompress
+from builder.image.stream import ChunkStream
 from builder.oci import media
 from builder.oci.descriptor import Descriptor
 from builder.oci.layout import blob_path
@@ -69,7 +70,7 @@ def unpack_image(image: RunnableImage, root: Path) -> None:
 def _unpack_layer(handle: IO[bytes], layer: Descriptor, diff_id: Digest, unpacker: _Unpacker) -> None:
     outer, inner = hashlib.sha256(), hashlib.sha256()
     compressed = _hashed(iter(lambda: handle.read(_CHUNK), b""), outer)
-    reader = _Reader(_hashed(decompress(media.COMPRESSION_OF[layer.media_type], compressed), inner))
+    reader = ChunkStream(_hashed(decompress(media.COMPRESSION_OF[layer.media_type], compressed), inner))
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|", bufsize=_CHUNK) as archive:
             unpacker.unpack(archive, str(layer.digest))
@@ -85,29 +86,6 @@ def _hashed(chunks: Iterable[bytes], into: hashlib._Hash) -> Iterator[bytes]:
     for chunk in chunks:
         into.update(chunk)
         yield chunk
-
-
-class _Reader:
-    """Reads chunks as a file, for tarfile."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._pending = b""
-
-    def read(self, size: int) -> bytes:
-        """Give `size` bytes, fewer only at the end."""
-        parts, held = [self._pending], len(self._pending)
-        while held < size and (chunk := next(self._chunks, None)) is not None:
-            parts.append(chunk)
-            held += len(chunk)
-        whole = b"".join(parts)
-        self._pending = whole[size:]
-        return whole[:size]
-
-    def drain(self) -> None:
-        """Read to the end, so that everything is hashed."""
-        for _ in self._chunks:
-            pass
 
 
 class _Unpacker:
@@ -130,7 +108,7 @@ class _Unpacker:
 
     def _checked(self, name: str, where: str) -> str:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or path.name.startswith(".wh."):
+        if path.is_absolute() or ".." in path.parts or path.name.startswith(".wh.") or "\0" in name:
             raise IntegrityError("a path that layers of this project never hold", context=where)
         if str(path.parent) not in self._folders:
             raise IntegrityError("its parent is no folder of this image", context=where)
@@ -148,10 +126,13 @@ class _Unpacker:
             target.unlink(missing_ok=True)
             if member.isreg():
                 self._write_file(archive, member, target)
-            elif member.issym():
+            elif member.issym() and "\0" not in member.linkname:
                 target.symlink_to(member.linkname)
             elif member.islnk():
-                os.link(self._root / self._checked(member.linkname, where), target, follow_symlinks=False)
+                original = self._root / self._checked(member.linkname, where)
+                if original.is_symlink() or not original.is_file():
+                    raise IntegrityError("a hard link to what is no file of this image", context=where)
+                os.link(original, target, follow_symlinks=False)
                 return
             else:
                 raise IntegrityError("neither file, folder nor link", context=where)

@@ -69,6 +69,12 @@ def test_files_folders_and_links_are_unpacked_with_their_modes(tmp_path: Path) -
     assert (tmp_path / "root/bin/link").readlink() == Path("/outside")
 
 
+def test_no_file_of_the_cache_gives_rights(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    unpack_image(make_image(tmp_path / "image", entry("su", mode=0o6755)), tmp_path / "root")
+    assert (tmp_path / "root/su").stat().st_mode & 0o7777 == 0o755
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -81,8 +87,25 @@ def test_files_folders_and_links_are_unpacked_with_their_modes(tmp_path: Path) -
         ([entry("x"), entry("x")], "is there twice"),
         ([folder("a"), entry("a")], "is there twice"),
         ([entry("x", kind=tarfile.LNKTYPE, link="../x")], "a path that layers of this project never hold"),
+        ([entry("x", kind=tarfile.LNKTYPE, link="y")], "a hard link to what is no file of this image"),
+        (
+            [entry("y", kind=tarfile.SYMTYPE, link="/etc/passwd"), entry("x", kind=tarfile.LNKTYPE, link="y")],
+            "a hard link to what is no file of this image",
+        ),
     ],
-    ids=["up", "absolute", "whiteout", "through a link", "fifo", "device", "twice", "file for folder", "hard link out"],
+    ids=[
+        "up",
+        "absolute",
+        "whiteout",
+        "through a link",
+        "fifo",
+        "device",
+        "twice",
+        "file for folder",
+        "hard link out",
+        "hard link to nothing",
+        "hard link to a link",
+    ],
 )
 def test_what_would_leave_the_root_is_refused(tmp_path: Path, entries: list[tarfile.TarInfo], message: str) -> None:
     image = make_image(tmp_path / "image", *entries)
