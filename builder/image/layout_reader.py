@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from builder.errors import MissingBlobError
+from builder.errors import IntegrityError, MissingBlobError
+from builder.oci.fields import MAX_DOCUMENT_BYTES
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
 
 _CHUNK = 1 << 20
@@ -24,17 +26,28 @@ class FolderLayout:
         self.folder = folder
 
     def read(self, path: str) -> bytes:
-        """Read a file whole; raises MissingBlobError."""
-        return b"".join(self.chunks(path))
+        """Read a document whole; raises MissingBlobError, or IntegrityError for one that is too long to be one."""
+        data = b""
+        for chunk in self.chunks(path):
+            data += chunk
+            if len(data) > MAX_DOCUMENT_BYTES:
+                raise IntegrityError(f"is longer than {MAX_DOCUMENT_BYTES} bytes", context=str(self.folder / path))
+        return data
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """Read a file piecewise; raises MissingBlobError."""
+        """Read a file piecewise; raises MissingBlobError, or IntegrityError where it is no plain file."""
+        place = self.folder / path
         try:
-            with (self.folder / path).open("rb") as stream:
-                while chunk := stream.read(_CHUNK):
-                    yield chunk
+            # Not to wait for ever: a layout of somebody else's may hold a fifo.
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise MissingBlobError("the layout does not hold it", context=str(self.folder / path)) from None
+            raise MissingBlobError("the layout does not hold it", context=str(place)) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise IntegrityError("is no plain file", context=str(place))
+        with os.fdopen(descriptor, "rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
 
     def blobs(self) -> tuple[str, ...]:
         """List the hexadecimal names below blobs/sha256, sorted."""

@@ -104,13 +104,6 @@ class Fields:
             raise self._wrong(key, "a whole number")
         return value
 
-    def flag(self, key: str) -> bool:
-        """Read a truth value; false where it is absent."""
-        value = self._value.get(key, False)
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
-
     def digest(self, key: str) -> Digest:
         """Read a sha256 digest."""
         try:

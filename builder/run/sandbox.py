@@ -69,7 +69,7 @@ def make_sandbox(rootfs: Path, wish: RunWish) -> Iterator[Sandbox]:
 def _hosts(wish: RunWish) -> str:
     own = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {os.uname().nodename}\n"
     path = Path("/etc/hosts")
-    return path.read_text() + own if wish.network == "host" and path.is_file() else own
+    return path.read_text(errors="replace") + own if wish.network == "host" and path.is_file() else own
 
 
 def _fill_home(rootfs: Path, home: Path) -> None:
