@@ -2,19 +2,20 @@
 
 1. List the layers of each platform as sources (parts.py).
 2. Have a segment for each source: from the cache, or made, big ones first.
-3. Check that every path has one owner.
+3. Check that every path has one owner; a file that distributions install alike is left to the first (shared.py).
 4. Have a layer for each list of segments, all directories from one map.
 5. Write config and manifest for each platform, and one index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
+from builder.errors import IssuesError
 from builder.image.compress import Compressor
 from builder.image.contract import contract_config
 from builder.image.directories import directory_map, layer_directories
@@ -22,6 +23,7 @@ from builder.image.layer import Layer, find_layer, layer_key, make_layer
 from builder.image.ownership import check_ownership
 from builder.image.parts import LayerParts, plan_parts
 from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment
+from builder.image.shared import settle_shared_files
 from builder.image.sources import DebSource, Intake, Source, WheelSource, read_source, source_key
 from builder.image.tasks import run_all
 from builder.lock.model import BaseLock, StackLock
@@ -111,11 +113,14 @@ def assemble(
         BuildError: inputs do not go together.
     """
     parts = {platform: plan_parts(stack, base, platform) for platform in platforms}
-    keys = _source_keys(parts, assembly)
+    keys = _source_keys(parts.values(), assembly)
     for attempts_left in reversed(range(len(keys) + 1)):
         try:
             segments = _ensure_segments(keys, assembly)
-            layers = {platform: _ensure_layers(layers, segments, assembly) for platform, layers in parts.items()}
+            settled = {platform: _settle(layers, segments, assembly) for platform, layers in parts.items()}
+            if settled != parts:
+                segments = _ensure_added(settled.values(), segments, assembly)
+            layers = {platform: _ensure_layers(layers, segments, assembly) for platform, layers in settled.items()}
             break
         except DamagedSegmentError:
             # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
@@ -139,12 +144,9 @@ def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) 
     return sum(source.size for source in sources)
 
 
-def _source_keys(parts: Mapping[Platform, Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:
+def _source_keys(parts: Iterable[Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:
     return {
-        source_key(source, assembly.intake): source
-        for layers in parts.values()
-        for layer in layers
-        for source in layer.sources
+        source_key(source, assembly.intake): source for layers in parts for layer in layers for source in layer.sources
     }
 
 
@@ -172,11 +174,21 @@ def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mappi
     return {source: segment for key, source in sources.items() if (segment := found[key]) is not None}
 
 
+def _ensure_added(
+    parts: Iterable[Sequence[LayerParts]], segments: Mapping[Source, Segment], assembly: Assembly
+) -> Mapping[Source, Segment]:
+    """Add the segments of sources that have none yet."""
+    keys = _source_keys(parts, assembly)
+    return {
+        **segments,
+        **_ensure_segments({key: source for key, source in keys.items() if source not in segments}, assembly),
+    }
+
+
 def _ensure_layers(
     parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly
 ) -> tuple[BuiltLayer, ...]:
-    """Step 3 and 4, for one platform."""
-    _check_once([(source, segments[source]) for layer in parts for source in layer.sources], assembly)
+    """Step 4, for one platform."""
     known = _directory_map(parts, segments)
 
     def ensure(layer: LayerParts) -> Layer:
@@ -205,12 +217,25 @@ def _ensure_layers(
     )
 
 
-def _check_once(owned: Sequence[tuple[Source, Segment]], assembly: Assembly) -> None:
-    """Check ownership, unless the same segments have been checked before."""
+def _settle(
+    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly
+) -> tuple[LayerParts, ...]:
+    """Step 3, for one platform, unless the same segments have passed before."""
+    owned = [(source, segments[source]) for layer in parts for source in layer.sources]
     key = Digest.of(dump_json(sorted(segment.key for _, segment in owned))).hex
-    if assembly.artefacts.get(_CHECKED_KIND, key) is None:
+    if assembly.artefacts.get(_CHECKED_KIND, key) is not None:
+        return tuple(parts)
+    try:
         check_ownership(owned)
-        assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
+    except IssuesError:
+        settled = settle_shared_files(parts, segments, assembly.intake)
+        if settled == tuple(parts):
+            raise
+        made = _ensure_added((settled,), segments, assembly)
+        check_ownership([(source, made[source]) for layer in settled for source in layer.sources])
+        return settled
+    assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
+    return tuple(parts)
 
 
 def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:

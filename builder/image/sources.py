@@ -29,6 +29,8 @@ class WheelSource:
     project: str
     version: str
     wheel: LockedFile
+    without: tuple[str, ...] = ()
+    """Paths that an earlier distribution installs alike, sorted; see shared.py."""
 
     @property
     def name(self) -> str:
@@ -140,11 +142,13 @@ def source_key(source: Source, intake: Intake) -> str:
 def _parts(source: Source, intake: Intake) -> Mapping[str, Any]:
     match source:
         case WheelSource():
+            without = {"without": list(source.without)} if source.without else {}
             return {
                 "interpreter": intake.interpreter,
                 "prefix": DEFAULT_PREFIX,
                 "python": intake.python,
                 "wheel": [source.wheel.name, source.wheel.sha256.hex],
+                **without,
             }
         case DebSource():
             interpreter = intake.interpreter if source.bytecode else ""
@@ -176,8 +180,7 @@ def read_source(source: Source, intake: Intake) -> tuple[Entry, ...]:
     """
     match source:
         case WheelSource():
-            wheel = read_wheel(intake.files.read(source.wheel), file_name=source.wheel.name)
-            installed = install_entries(wheel, python=intake.python)
+            installed = read_installed(source, intake)
             return (*installed, *intake.bytecode(installed))
         case DebSource():
             deb = read_deb(intake.files.read(source.deb.file), file_name=source.deb.file.name)
@@ -194,6 +197,13 @@ def read_source(source: Source, intake: Intake) -> tuple[Entry, ...]:
         case FilesSource():
             return tuple(file_entry(path, intake.files.read(file)) for path, file in source.files)
     assert_never(source)
+
+
+def read_installed(source: WheelSource, intake: Intake) -> tuple[Entry, ...]:
+    """Read what a distribution installs, but for its bytecode; raises as `read_source`."""
+    wheel = read_wheel(intake.files.read(source.wheel), file_name=source.wheel.name)
+    left_out = frozenset(source.without)
+    return tuple(entry for entry in install_entries(wheel, python=intake.python) if entry.path not in left_out)
 
 
 def _library(entries: Sequence[Entry], python: str) -> tuple[Entry, ...]:

@@ -176,9 +176,9 @@ def make_world(root: Path) -> World:
         ),
     )
     candidates = (
-        _candidate(files, "alpha", "1.0", {"alpha/__init__.py": b"x = 1\n"}),
-        _candidate(files, "beta", "2.0", {"beta.py": b"y = 2\n", "beta_data/a.bin": bytes(range(256)) * 40}),
-        _candidate(files, "gamma", "3.0", {"gamma/core.py": b"z = 3\n"}, native=True),
+        make_candidate(files, "alpha", "1.0", {"alpha/__init__.py": b"x = 1\n"}),
+        make_candidate(files, "beta", "2.0", {"beta.py": b"y = 2\n", "beta_data/a.bin": bytes(range(256)) * 40}),
+        make_candidate(files, "gamma", "3.0", {"gamma/core.py": b"z = 3\n"}, native=True),
     )
     return World(
         root=root,
@@ -202,7 +202,7 @@ def write_locks(world: World, folder: Path) -> Path:
 
 def bump(world: World) -> World:
     """Give the stack another version of one distribution."""
-    newer = _candidate(world.files, "alpha", "1.1", {"alpha/__init__.py": b"x = 11\n"})
+    newer = make_candidate(world.files, "alpha", "1.1", {"alpha/__init__.py": b"x = 11\n"})
     return replace(world, stack=replace(world.stack, candidates=(newer, *world.stack.candidates[1:])))
 
 
@@ -246,9 +246,10 @@ def _deb(files: DirectoryFileStore, package: str, content: Mapping[str, bytes], 
     )
 
 
-def _candidate(
+def make_candidate(
     files: DirectoryFileStore, project: str, version: str, content: Mapping[str, bytes], *, native: bool = False
 ) -> LockedCandidate:
+    """Lock a made-up distribution for both platforms, its wheels in the store."""
     wheels = {}
     for platform in PLATFORMS:
         tag = f"cp313-cp313-manylinux_2_28_{platform.machine}" if native else "py3-none-any"
