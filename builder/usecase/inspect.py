@@ -10,7 +10,7 @@ from builder.digest import Digest
 from builder.errors import BuilderError, BuildError
 from builder.image.layout_reader import FolderLayout
 from builder.oci.config import format_time
-from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
+from builder.oci.layout import INDEX_FILE, LayoutImage, PlatformImage, parse_layout
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
 
@@ -79,6 +79,8 @@ def inspect_layout(layout: Path, platforms: tuple[Platform, ...] = ()) -> ImageV
     Raises:
         BuildError: there is no image.
     """
+    if not (layout / INDEX_FILE).is_file():
+        raise BuildError("there is no image", context=str(layout), hint="build it, or name a folder by --layout")
     try:
         image: LayoutImage = parse_layout(FolderLayout(layout))
     except BuilderError as error:

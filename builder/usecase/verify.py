@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.digest import Digest
-from builder.errors import BuilderError, IssuesError, VerifyError
+from builder.errors import BuilderError, BuildError, IssuesError, VerifyError
 from builder.image.assemble import BuiltImage, BuiltPlatform
 from builder.image.compare import Difference, compare_layers
 from builder.image.compress import decompress
 from builder.image.layout_reader import FolderLayout
 from builder.oci import media
 from builder.oci.config import dump_config
-from builder.oci.layout import LayoutImage, PlatformImage, blob_path, parse_layout, validate_layout
+from builder.oci.layout import INDEX_FILE, LayoutImage, PlatformImage, blob_path, parse_layout, validate_layout
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
 
 
@@ -44,9 +44,11 @@ def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> V
         tools: with a cache that is empty, so that everything is made again.
 
     Raises:
-        VerifyError: the layout is none.
+        BuildError: there is no layout.
+        VerifyError: the layout is none that this program writes.
         LockStaleError: the lock's base has changed since.
     """
+    read = load_locks(locks, stack)
     reader = FolderLayout(layout)
     found = _parse(reader, layout)
     damages = _damages(reader)
@@ -57,7 +59,7 @@ def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> V
         platforms=tuple(image.platform for image in found.platforms),
         compression=_compression(found),
     )
-    image = assemble_image(load_locks(locks, stack), request, tools)
+    image = assemble_image(read, request, tools)
     differences = [
         difference
         for built, other in zip(image.platforms, sorted(found.platforms, key=lambda one: one.platform), strict=True)
@@ -84,6 +86,8 @@ def verify_digest(stack: str, locks: Path, expected: Digest, tools: BuildTools) 
 
 
 def _parse(reader: FolderLayout, layout: Path) -> LayoutImage:
+    if not (layout / INDEX_FILE).is_file():
+        raise BuildError("there is no image", context=str(layout), hint="build it, or name a folder by --layout")
     try:
         return parse_layout(reader)
     except BuilderError as error:

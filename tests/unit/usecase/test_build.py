@@ -219,8 +219,22 @@ def test_verify_compares_a_digest(world: World) -> None:
 
 
 def test_verify_needs_an_image(world: World) -> None:
-    with pytest.raises(VerifyError, match="holds no image"):
+    with pytest.raises(BuildError, match="there is no image"):
         verify_layout("tiny", world.root / "locks", world.root / "none", _tools(world))
+    with pytest.raises(BuildError, match="there is no image"):
+        inspect_layout(world.root / "none")
+
+
+def test_verify_of_a_layout_of_another_kind_is_a_difference(world: World) -> None:
+    (world.root / "other").mkdir()
+    (world.root / "other" / "index.json").write_text("{}")
+    with pytest.raises(VerifyError, match="holds no image"):
+        verify_layout("tiny", world.root / "locks", world.root / "other", _tools(world))
+
+
+def test_verify_names_a_lock_that_is_not_there_before_an_image(world: World) -> None:
+    with pytest.raises(LockInvalidError, match="there is no such lock"):
+        verify_layout("nope", world.root / "locks", world.root / "none", _tools(world))
 
 
 def test_inspect_shows_layers_and_contents(world: World) -> None:
