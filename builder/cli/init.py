@@ -31,10 +31,11 @@ def command(folder: Path, stack: str, base: str, airflow_version: str) -> None:
     paths = init_project(folder, stack=stack, base=base, airflow_version=airflow_version)
     written = "\n".join(f"  {folder / path}" for path in paths)
     steps = (
-        f"cd {folder}",
+        *(() if folder.resolve() == Path.cwd() else (f"cd {folder}",)),
         f"edit stacks/{stack}/stack.toml",
         f"airflow-kubler lock {stack}",
         f"airflow-kubler fetch {stack}",
-        f"airflow-kubler build {stack} --output images/{stack}",
+        f"airflow-kubler build {stack}",
+        f"airflow-kubler run {stack} -- airflow version",
     )
     show_text(f"Written:\n{written}\nNext:\n" + "\n".join(f"  {step}" for step in steps))

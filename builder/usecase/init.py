@@ -20,7 +20,7 @@ owners = []                          # who answers for it, as ["team:data-platfo
 
 [airflow]
 version = "{airflow_version}"
-constraints = "none"                 # "official", "none", or the path of a file beside this one
+constraints = "none"                 # or the path of a constraints file beside this one
 
 [base]
 name = "{base}"                      # a file of stacks/bases/
@@ -49,7 +49,8 @@ image is made from the lock alone.
 
     airflow-kubler lock {stack}
     airflow-kubler fetch {stack}
-    airflow-kubler build {stack} --output images/{stack}
+    airflow-kubler build {stack}
+    airflow-kubler run {stack} -- airflow version
 
 Commit `stacks/` and `locks/`. To add a stack, add `stacks/<name>/stack.toml` with `extends = "{stack}"` and the plugins it
 adds, then lock it.
@@ -58,7 +59,9 @@ adds, then lock it.
 _GITIGNORE = """\
 # Files that locks name; `airflow-kubler fetch` brings them.
 /locks/files/
-/images/
+/locks/.*
+# Images; `airflow-kubler build` makes them.
+/build/
 """
 
 
