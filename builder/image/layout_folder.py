@@ -8,6 +8,7 @@ after the other.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Collection, Iterator
@@ -17,7 +18,7 @@ from builder.atomic import TEMPORARY_PREFIX, alone_in
 from builder.errors import BuildError
 from builder.image.layer import Layer
 from builder.image.output import Blobs, verify_blob
-from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
+from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME
 
 
 def write_layout(folder: Path, blobs: Blobs) -> None:
@@ -27,7 +28,7 @@ def write_layout(folder: Path, blobs: Blobs) -> None:
         BuildError: the folder holds something else.
         DamagedLayerError: a cached layer is not what its record says.
     """
-    _check_folder(folder)
+    _check_folder(folder, blobs.layout_index)
     target = folder / "blobs" / "sha256"
     target.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
@@ -48,7 +49,7 @@ def _remove_others(folder: Path, known: Collection[str]) -> None:
             Path(entry.path).unlink()
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, ours: bytes) -> None:
     """Refuse to write among things that are no layout."""
     if not folder.exists():
         return
@@ -58,6 +59,17 @@ def _check_folder(folder: Path) -> None:
     foreign = [name for name in foreign if not name.startswith(TEMPORARY_PREFIX)]
     if foreign:
         raise BuildError(f"holds {foreign[0]}, it is no image layout", context=str(folder), hint="name a new folder")
+    with contextlib.suppress(FileNotFoundError):
+        if _image_names((folder / INDEX_FILE).read_bytes()) - _image_names(ours):
+            raise BuildError("holds another image", context=str(folder), hint="name a new folder, or remove this one")
+
+
+def _image_names(index: bytes) -> set[str]:
+    """List the names of a layout's images; the empty name where there is none, or no reading."""
+    try:
+        return {entry["annotations"][REF_NAME] for entry in json.loads(index)["manifests"]}
+    except (ValueError, LookupError, TypeError):
+        return {""}
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.digest import Digest
-from builder.errors import IssuesError, PlanError
+from builder.errors import BuildError, IssuesError, PlanError
 from builder.image.assemble import BuiltImage, assemble
 from builder.image.compress import decompress
 from builder.image.layout_folder import write_layout
@@ -181,3 +181,16 @@ def test_an_output_may_lie_on_another_file_system(tmp_path: Path) -> None:
         for path in (tmp_path / "one").rglob("*"):
             other = Path(elsewhere) / "two" / path.relative_to(tmp_path / "one")
             assert path.is_dir() or path.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "index", [b'{"manifests":[{"annotations":{"org.opencontainers.image.ref.name":"other"}}]}', b"{"]
+)
+def test_a_layout_that_holds_another_image_keeps_it(world: World, tmp_path: Path, index: bytes) -> None:
+    blob = tmp_path / "out/blobs/sha256" / ("0" * 64)
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"theirs")
+    (tmp_path / "out/index.json").write_bytes(index)
+    with pytest.raises(BuildError, match="holds another image"):
+        write_layout(tmp_path / "out", image_blobs(_build(world)))
+    assert blob.read_bytes() == b"theirs"
