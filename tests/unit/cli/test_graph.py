@@ -124,6 +124,7 @@ def test_init_says_what_to_do_next(tmp_path: Path) -> None:
         "  edit stacks/etl/stack.toml\n"
         "  airflow-kubler lock etl\n"
         "  airflow-kubler fetch etl\n"
-        "  airflow-kubler build etl --output images/etl\n"
+        "  airflow-kubler build etl\n"
+        "  airflow-kubler run etl -- airflow version\n"
     )
     assert "etl" in graph(tmp_path / "new")
