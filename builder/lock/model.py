@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from builder.digest import Digest
 from builder.platform import Platform
-from builder.stack.model import Base
+from builder.stack.model import Base, Divergence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,21 @@ class LockedCandidate:
     """`stack:<name>` for what a stack asks for, and projects that require it; sorted."""
     upload_time: str | None
     """RFC 3339 UTC of the newest chosen wheel, where the index says so."""
+    tested: str | None = None
+    """The version that Airflow's constraints name, where there are constraints and they name the project."""
+    index: str | None = None
+    """Name of the index it came from; None for the default one."""
+    built: BuiltWheel | None = None
+    """How its wheel was built, where no index has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """How a wheel came out of an sdist: anyone can do it again and get the same bytes."""
+
+    sdist: LockedFile
+    requires: tuple[tuple[str, str, LockedFile], ...]
+    """Project, version and wheel of each build requirement, by project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +132,7 @@ class StackLock:
     parent_lock: Digest | None
     """Of the nearest parent's lock file's bytes."""
     constraints: Digest | None
+    """Of the constraints file's bytes."""
     resolver: str
     """Name and version, as `uv 0.13.9`."""
     created: int
@@ -128,6 +144,8 @@ class StackLock:
     plan: tuple[PlannedLayer, ...]
     files: tuple[tuple[str, LockedFile], ...] = ()
     """Files of stacks/<name>/files/ copied into the image: path in the image, content by hash."""
+    divergences: tuple[Divergence, ...] = ()
+    """Deliberate steps away from the constraints, by project."""
 
     def candidates_for(self, platform: Platform) -> tuple[LockedCandidate, ...]:
         """List the candidates that a platform installs, by project."""

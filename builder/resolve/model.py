@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from builder.lock.model import LockedFile
 from builder.platform import Platform
+from builder.snapshot.model import OfferedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexAddress:
+    """Where a resolver finds its one index: a loopback server that stands for all that are configured."""
+
+    url: str
+    """Simple index, as `http://index.invalid/<view>/simple`: the same from run to run, so that resolvers' caches hold.
+    The host does not exist; it is reached through the proxy alone."""
+    proxy: str = field(repr=False)
+    """An http proxy on the loopback, with its password: a secret of this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,32 +35,24 @@ class ResolutionRequest:
     glibc: str
     """Major and minor, as `2.41`."""
     platform: Platform
+    index: IndexAddress
     pins: tuple[tuple[str, str], ...] = ()
-    """Project and version that must hold where the project is chosen: the parent's lock."""
+    """Project and version that must hold where the project is chosen: Airflow's parts, the parent's lock."""
     constraints: tuple[str, ...] = ()
     """PEP 508 lines that hold where their project is chosen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedWheel:
-    """A wheel as an index offers it; a resolver may not know everything of it."""
-
-    name: str
-    url: str
-    """Where it is, on this machine at this time: never part of a lock."""
-    size: int | None
-    sha256: str | None
-    upload_time: str | None
-    """RFC 3339 UTC."""
+    preferences: tuple[tuple[str, str], ...] = ()
+    """Project and version that is kept where it can be: pins of the lock before, constraints that may give way."""
+    lowest_direct: bool = False
+    """Choose the lowest version of what is required directly, the highest of all else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedCandidate:
-    """One distribution on one platform, with the wheel that its base uses."""
+    """One distribution on one platform."""
 
     project: str
+    """PEP 503 normalised."""
     version: str
-    wheel: OfferedWheel
     dependencies: tuple[str, ...]
     """Projects of the same resolution that it requires, sorted."""
 
@@ -62,8 +66,20 @@ class Resolution:
     """By project."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenWheel:
+    """The wheel that a platform's base uses of a candidate."""
+
+    project: str
+    version: str
+    platform: Platform
+    index: str
+    """Name of the index that offers it."""
+    offered: OfferedFile
+
+
 class Resolver(Protocol):
-    """Finds candidates that can be had together, as wheels only."""
+    """Finds candidates that can be had together."""
 
     @property
     def name(self) -> str:
@@ -74,14 +90,14 @@ class Resolver(Protocol):
 
         Raises:
             ResolutionError: what is asked for cannot be had together.
-            PackageIndexError: an index answered wrongly or not at all.
+            PackageIndexError: the index answered wrongly or not at all.
         """
 
 
 class WheelProbe(Protocol):
     """Finds out what an index did not say of its files."""
 
-    def measure(self, wheels: Sequence[OfferedWheel]) -> tuple[LockedFile, ...]:
+    def measure(self, wheels: Sequence[OfferedFile]) -> tuple[LockedFile, ...]:
         """Name, size and sha256 of each wheel, in the order given; asks the index only for what is missing.
 
         Raises:

@@ -25,6 +25,32 @@ class Divergence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseException:
+    """Releases that the rules of time or a yank would leave out, wanted all the same."""
+
+    project: str
+    """PEP 503 normalised."""
+    specifier: str
+    reason: str
+    """As the vulnerability that they mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolutionRules:
+    """Which releases are candidates, `[resolution]` of stack.toml; None where the parent's or the default holds."""
+
+    as_of: dt.datetime | None = None
+    """UTC: releases uploaded later are no candidates."""
+    cooldown_days: int | None = None
+    """Releases younger than that are no candidates."""
+    resolver: str | None = None
+    """`uv` or `pip-tools`."""
+    sdists: bool | None = None
+    """Whether a project without a wheel may be built from its sdist; None for yes."""
+    exceptions: tuple[ReleaseException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSettings:
     """How the image is cut and written; None where the parent's or the default holds."""
 
@@ -45,12 +71,13 @@ class Stack:
     extends: str | None = None
     airflow_version: str | None = None
     constraints: str | None = None
-    """`official`, `none`, or the path of a file beside stack.toml; None to inherit."""
+    """`official`, `none`, an https address, or the path of a file beside stack.toml; None to inherit."""
     base: str | None = None
     requirements: tuple[str, ...] = ()
     """PEP 508, in the order written: `[plugins] requirements`, then the lines of requirements.in."""
     divergences: tuple[Divergence, ...] = ()
     image: ImageSettings = field(default_factory=ImageSettings)
+    resolution: ResolutionRules = field(default_factory=ResolutionRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +91,7 @@ class EffectiveStack:
     """Nearest parent first."""
     airflow_version: str
     constraints: str
-    """`official`, `none`, or a file's path relative to stacks/, as `core/constraints.txt`."""
+    """`official`, `none`, an https address, or a file's path relative to stacks/, as `core/constraints.txt`."""
     base: str
     requirements: tuple[str, ...]
     """Own requirements and all parents', parents' first, without repeats."""
@@ -72,6 +99,7 @@ class EffectiveStack:
     platforms: tuple[Platform, ...]
     layers: int
     compression: str
+    resolution: ResolutionRules = field(default_factory=ResolutionRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

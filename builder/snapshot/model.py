@@ -1,0 +1,161 @@
+"""What an index offers, and one state of it: values, and the ports that the world stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from builder.digest import Digest
+
+DEFAULT_INDEX = "default"
+"""Name of the index of the lowest priority, whose candidates' locks name no index."""
+FIND_LINKS = "find-links"
+"""Name of the places that `find-links` settings give, together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedFile:
+    """A file as an index offers it; what the index does not say is None."""
+
+    name: str
+    url: str
+    """Absolute, without credentials. Where it is on this machine at this time: never part of a lock."""
+    sha256: str | None = None
+    """Hexadecimal, lower case."""
+    size: int | None = None
+    """Bytes."""
+    upload_time: str | None = None
+    """RFC 3339 UTC to the second, as `2026-09-17T08:38:26Z`."""
+    requires_python: str | None = None
+    yanked: str | None = None
+    """Why it was yanked, empty where nobody said; None where it is not."""
+    metadata_sha256: str | None = None
+    """Of the core metadata that the index serves beside the file (PEP 658), where it says so."""
+    has_metadata: bool = False
+    """Whether the index serves core metadata beside the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectPage:
+    """What one index offers of one project."""
+
+    index: str
+    """The index's name."""
+    project: str
+    """PEP 503 normalised."""
+    files: tuple[OfferedFile, ...]
+    """By name."""
+    status: str = "active"
+    """PEP 792: `active`, `archived`, `quarantined` or `deprecated`."""
+    status_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedIndex:
+    """A place to ask. Its url may hold credentials, so it is never shown unmasked."""
+
+    name: str
+    url: str = field(repr=False)
+    find_links: bool = False
+    """A page or folder of files of any project, not a simple index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPage:
+    """What is remembered of an index's answer for one project."""
+
+    digest: Digest | None
+    """Of the page's canonical bytes; None where the index has no such project."""
+    etag: str
+    """Empty where the index gave none."""
+    checked_at: int
+    """Seconds since the epoch, when the index last said that this holds."""
+    max_age_s: int
+    """How long it holds without asking again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One state of the world. Its identity is the digest of its content: `snapshot_id`."""
+
+    day: str
+    """ISO date, UTC: what cool-downs are counted from."""
+    pages: Mapping[str, Mapping[str, Digest | None]]
+    """By index, then project: canonical bytes of the page; None where the index does not have it."""
+    metadata: Mapping[str, Digest]
+    """By `metadata_key` of a file: the METADATA that resolvers were given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotEntry:
+    """A snapshot as the store lists it."""
+
+    id: str
+    """64 hexadecimal digits."""
+    taken_at: int
+    """Seconds since the epoch."""
+    snapshot: Snapshot
+    locks: Mapping[str, Digest]
+    """Locks made against it: by stack, of their bytes."""
+
+
+def metadata_key(file: OfferedFile) -> str:
+    """Name a file's metadata: by the file's sha256; by its address where the index gives no hash."""
+    return file.sha256 or f"url:{Digest.of(file.url.encode()).hex}"
+
+
+class Upstream(Protocol):
+    """The configured indexes. Safe to use from several threads."""
+
+    def indexes(self) -> Sequence[NamedIndex]:
+        """List the places to ask, in order of priority; the default index is last."""
+
+    def page(self, index: NamedIndex, project: str, known: KnownPage | None) -> tuple[KnownPage, bytes | None]:
+        """Ask an index for a project, conditionally where something is known.
+
+        Returns:
+            What to remember, and the page's canonical bytes; None in place of bytes where the known page still holds or
+            the index has no such project.
+
+        Raises:
+            PackageIndexError: the index does not answer, or not as it should.
+        """
+
+    def metadata(self, file: OfferedFile) -> bytes:
+        """Read a wheel's METADATA: beside it (PEP 658), by its end (HTTP ranges), or from the whole of it, hash checked.
+
+        Raises:
+            PackageIndexError: it cannot be had, or is no metadata.
+        """
+
+
+class SnapshotStore(Protocol):
+    """Pages, metadata and snapshots, by hash. Many threads and processes may share it; every read checks the hash."""
+
+    def known_pages(self, index_key: str) -> Mapping[str, KnownPage]:
+        """Read what is remembered of an index, by project."""
+
+    def keep_page(self, index_key: str, project: str, known: KnownPage) -> None:
+        """Remember an answer; the last writer wins."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """Read bytes; None where they are not held or are damaged."""
+
+    def put(self, data: bytes) -> Digest:
+        """Keep bytes; idempotent."""
+
+    def metadata_digests(self) -> Mapping[str, Digest]:
+        """Read all that is known of metadata, by `metadata_key`."""
+
+    def keep_metadata(self, key: str, digest: Digest) -> None:
+        """Remember a wheel's metadata: the first writer wins, since a wheel of one hash has one."""
+
+    def save(self, entry: SnapshotEntry) -> None:
+        """Keep a snapshot; of one id, locks are joined."""
+
+    def entries(self) -> tuple[SnapshotEntry, ...]:
+        """List snapshots, newest first."""
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete snapshots and what only they hold and nothing remembers; returns bytes freed."""
