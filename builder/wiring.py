@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from builder.errors import InvalidInputError
 from builder.platform import platform_of_machine
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from builder.debian.mirrors import Mirrors
     from builder.platform import Platform
     from builder.project import Project
+    from builder.resolve.model import Resolver
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
+    from builder.snapshot.model import SnapshotStore, Upstream
     from builder.store.transport import Transport
     from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.fetch import Sources
@@ -95,27 +98,76 @@ def make_transport(settings: IndexSettings) -> Iterator[Transport]:
 
 
 @contextmanager
-def make_lock_tools(project: Project, say: Callable[[str], None]) -> Iterator[LockTools]:
-    """Make what `lock` needs from outside, by the user's settings."""
+def make_lock_tools(
+    project: Project, say: Callable[[str], None], *, snapshot: str | None = None, refresh: bool = False
+) -> Iterator[LockTools]:
+    """Make what `lock` and its questions need from outside, by the user's settings.
+
+    Args:
+        project: the folder of stacks and locks.
+        say: told what is being done.
+        snapshot: the beginning of the id of a snapshot to answer from, in place of the indexes.
+        refresh: ask the indexes for each page again, however fresh it is.
+    """
+    import time
     from functools import partial
 
     from builder.resolve.measure import TransportProbe
+    from builder.resolve.model import IndexAddress
     from builder.resolve.simple import remember_urls
     from builder.resolve.user_settings import load_index_settings
-    from builder.resolve.uv import UvResolver
-    from builder.resolve.uv_process import Uv
+    from builder.snapshot.server import INDEX_URL, LoopbackIndex
+    from builder.snapshot.world import World
     from builder.usecase.lock_model import LockTools
+    from builder.usecase.snapshot import find_snapshot
 
     settings = load_index_settings()
-    with make_transport(settings) as transport:
+    now = int(time.time())
+    snapshots = make_snapshot_store()
+    replay = find_snapshot(snapshots, snapshot).snapshot if snapshot else None
+    with make_transport(settings) as transport, LoopbackIndex() as index:
         yield LockTools(
-            resolver=UvResolver(Uv(settings, os.environ), scratch=cache_root(os.environ) / "tmp"),
+            world=World(make_upstream(settings, transport, now), snapshots, now=now, refresh=refresh, replay=replay),
+            serve=lambda view: IndexAddress(url=INDEX_URL, proxy=index.serve(view)),
+            resolver=make_resolver,
+            wheel_builder=lambda base: None,
+            constraints=make_constraint_source(settings, transport),
             probe=TransportProbe(transport),
             remember=partial(remember_urls, make_artefact_store(), settings),
             files=make_file_store(),
+            snapshots=snapshots,
             lock_base=_lock_base_of(project),
             say=say,
+            now=now,
         )
+
+
+def make_resolver(name: str) -> Resolver:
+    """Make the resolver that a stack or a person names."""
+    from builder.resolve.uv import UvResolver
+    from builder.resolve.uv_process import Uv
+
+    root = cache_root(os.environ)
+    match name:
+        case "uv":
+            return UvResolver(Uv(os.environ, cache=root / "uv"), scratch=root / "tmp")
+        case _:
+            raise InvalidInputError(f"unknown resolver {name!r}", hint="one of: uv, pip-tools")
+
+
+def make_snapshot_store() -> SnapshotStore:
+    """Open the user's store of index snapshots."""
+    from builder.snapshot.store import SqliteSnapshotStore
+
+    return SqliteSnapshotStore(cache_root(os.environ) / "snapshots.db")
+
+
+def make_upstream(settings: IndexSettings, transport: Transport, now: int) -> Upstream:
+    """Make what asks the configured indexes."""
+    from builder.resolve.uv_process import built_in_index
+    from builder.snapshot.upstream import TransportUpstream
+
+    raise NotImplementedError
 
 
 def _lock_base_of(project: Project) -> Callable[[str], bytes]:

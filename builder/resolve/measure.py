@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
-from builder.resolve.model import OfferedWheel
+from builder.snapshot.model import OfferedFile
 from builder.store.transport import Response, Transport, TransportError, redact
 
 _WORKERS = 8
@@ -25,18 +25,18 @@ class TransportProbe:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def measure(self, wheels: Sequence[OfferedWheel]) -> tuple[LockedFile, ...]:
+    def measure(self, wheels: Sequence[OfferedFile]) -> tuple[LockedFile, ...]:
         """Name, size and sha256 of each wheel, in the order given."""
         with ThreadPoolExecutor(_WORKERS) as pool:
             return tuple(pool.map(self._measure, wheels))
 
-    def _measure(self, wheel: OfferedWheel) -> LockedFile:
+    def _measure(self, wheel: OfferedFile) -> LockedFile:
         size, sha256 = wheel.size, wheel.sha256
         if size is None or sha256 is None:
             size, sha256 = self._ask(wheel)
         return LockedFile(name=wheel.name, size=size, sha256=Digest(sha256))
 
-    def _ask(self, wheel: OfferedWheel) -> tuple[int, str]:
+    def _ask(self, wheel: OfferedFile) -> tuple[int, str]:
         for left in reversed(range(_TRIES)):
             try:
                 with self._transport.open(wheel.url, {}) as response:
@@ -47,7 +47,7 @@ class TransportProbe:
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
 
-def _read(response: Response, wheel: OfferedWheel) -> tuple[int, str]:
+def _read(response: Response, wheel: OfferedFile) -> tuple[int, str]:
     if response.status != 200:
         hint = "look at the index: it lists this file and does not have it"
         raise PackageIndexError(f"answered with status {response.status}", context=redact(wheel.url), hint=hint)

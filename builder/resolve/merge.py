@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from builder.lock.model import LockedCandidate, LockedFile
+from builder.lock.model import BuiltWheel, LockedCandidate, LockedFile
 from builder.platform import Platform
-from builder.resolve.model import OfferedWheel, Resolution, ResolvedCandidate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChosenWheel:
-    """A wheel of the lock to be, and where it is on this machine at this time."""
-
-    project: str
-    version: str
-    platform: Platform
-    offered: OfferedWheel
+from builder.resolve.model import ChosenWheel, Resolution, ResolvedCandidate
+from builder.snapshot.model import DEFAULT_INDEX
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,37 +18,31 @@ class _Gathered:
     wheels: dict[str, LockedFile] = field(default_factory=dict)
     times: list[str] = field(default_factory=list)
     dependencies: set[str] = field(default_factory=set)
-
-
-def chosen_wheels(resolutions: Sequence[Resolution], parent: Sequence[LockedCandidate]) -> tuple[ChosenWheel, ...]:
-    """List the wheels that no parent has locked, each url once; a parent's own wheels bind its children."""
-    held = {(item.project, item.version, platform) for item in parent for platform in item.wheels}
-    found: dict[str, ChosenWheel] = {}
-    for platform, candidate in _iter_all(resolutions):
-        if (candidate.project, candidate.version, platform.name) not in held:
-            wheel = ChosenWheel(
-                project=candidate.project, version=candidate.version, platform=platform, offered=candidate.wheel
-            )
-            found.setdefault(candidate.wheel.url, wheel)
-    return tuple(found.values())
+    index: str | None = None
+    built: BuiltWheel | None = None
 
 
 def merge_resolutions(
     resolutions: Sequence[Resolution],
     *,
+    wheels: Sequence[ChosenWheel],
     files: Mapping[str, LockedFile],
     asked_by: Mapping[str, Sequence[str]],
     parent: Sequence[LockedCandidate] = (),
+    tested: Mapping[str, str] | None = None,
 ) -> tuple[LockedCandidate, ...]:
     """Merge platforms' resolutions into candidates, by project and version.
 
     Args:
         resolutions: one for each platform.
-        files: of the wheels that `chosen_wheels` lists, by url.
+        wheels: of all candidates that no parent has locked.
+        files: of these wheels, by name.
         asked_by: by project, the stacks that ask for it, as `stack:<name>`.
         parent: candidates of the parent's lock, whose wheels and times are kept.
+        tested: by project, the version that the constraints name.
     """
     held = {(item.project, item.version): item for item in parent}
+    chosen = {(wheel.project, wheel.version, wheel.platform.name): wheel for wheel in wheels}
     gathered: dict[tuple[str, str], _Gathered] = {}
     for platform, candidate in _iter_all(resolutions):
         key = candidate.project, candidate.version
@@ -67,9 +52,13 @@ def merge_resolutions(
         if inherited is not None and platform.name in inherited.wheels:
             item.wheels[platform.name] = inherited.wheels[platform.name]
             item.times += [inherited.upload_time] if inherited.upload_time else []
+            item.index, item.built = inherited.index, inherited.built
         else:
-            item.wheels[platform.name] = files[candidate.wheel.url]
-            item.times += [candidate.wheel.upload_time] if candidate.wheel.upload_time else []
+            wheel = chosen[candidate.project, candidate.version, platform.name]
+            item.wheels[platform.name] = files[wheel.offered.name]
+            item.times += [wheel.offered.upload_time] if wheel.offered.upload_time else []
+            item.index = wheel.index if wheel.index != DEFAULT_INDEX else None
+            item.built = wheel.built
     wanted: dict[str, set[str]] = {project: set(names) for project, names in asked_by.items()}
     for (project, _), item in gathered.items():
         for dependency in item.dependencies:
@@ -82,6 +71,9 @@ def merge_resolutions(
             dependencies=tuple(sorted(item.dependencies)),
             wanted_by=tuple(sorted(wanted.get(project, ()))),
             upload_time=max(item.times, default=None),
+            tested=(tested or {}).get(project),
+            index=item.index,
+            built=item.built,
         )
         for (project, version), item in sorted(gathered.items())
     )

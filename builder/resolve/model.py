@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from builder.lock.model import LockedFile
+from builder.lock.model import BuiltWheel, LockedFile
 from builder.platform import Platform
 from builder.snapshot.model import OfferedFile
 
@@ -76,6 +76,8 @@ class ChosenWheel:
     index: str
     """Name of the index that offers it."""
     offered: OfferedFile
+    built: BuiltWheel | None = None
+    """How it comes to be, where the index has no wheel."""
 
 
 class Resolver(Protocol):

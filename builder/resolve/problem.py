@@ -17,12 +17,14 @@ from builder.errors import ResolutionError
 from builder.platform import Platform
 from builder.resolve.model import IndexAddress, Resolution, ResolutionRequest
 
+AIRFLOW = "apache-airflow"
+
 
 class Kind(StrEnum):
     """What a demand is."""
 
     AIRFLOW = "airflow"
-    """Airflow itself, and what must never move with it: as `apache-airflow==3.3.2`. Never relaxed."""
+    """Airflow itself, and pins of its parts that must never move without it: `project==version`. Never relaxed."""
     ASKED = "asked"
     """A requirement that a stack or one of its parents states."""
     PARENT = "parent"
@@ -41,7 +43,9 @@ class Demand:
     text: str
     """PEP 508."""
     source: str
-    """Who makes it: `stack:finance`; for PARENT the stack whose lock first pinned it; for TESTED the name of the file."""
+    """Who makes it: `stack:finance`; for PARENT the stack whose lock pins it; for TESTED the name of the file."""
+    platform: str | None = None
+    """The only platform where it holds; None for all."""
 
     @property
     def project(self) -> str:
@@ -126,16 +130,22 @@ class Solver(Protocol):
 
 def make_request(problem: Problem, platform: Platform) -> ResolutionRequest:
     """Make what a resolver is asked for one platform."""
-    pinned = problem.of_kind(Kind.PARENT)
+    demands = [demand for demand in problem.demands if demand.platform in {None, platform.name}]
+    parts = [demand for demand in demands if demand.kind is Kind.AIRFLOW]
+    asked = [demand for demand in parts if demand.project == AIRFLOW]
+    asked += [demand for demand in demands if demand.kind is Kind.ASKED]
+    pins = [demand for demand in parts if demand.project != AIRFLOW]
+    pins += [demand for demand in demands if demand.kind is Kind.PARENT]
+    constraints = [demand for demand in demands if demand.kind in {Kind.TESTED, Kind.DIVERGED}]
     return ResolutionRequest(
         label=problem.label,
-        requirements=tuple(demand.text for demand in problem.of_kind(Kind.AIRFLOW, Kind.ASKED)),
+        requirements=tuple(demand.text for demand in asked),
         python_version=problem.python_version,
         glibc=problem.glibc,
         platform=platform,
         index=problem.index,
-        pins=tuple((demand.project, demand.text.partition("==")[2]) for demand in pinned),
-        constraints=tuple(demand.text for demand in problem.of_kind(Kind.TESTED, Kind.DIVERGED)),
+        pins=tuple((demand.project, demand.text.partition("==")[2].strip()) for demand in pins),
+        constraints=tuple(demand.text for demand in constraints),
         preferences=problem.preferences,
         lowest_direct=problem.lowest_direct,
     )

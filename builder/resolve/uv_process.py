@@ -1,8 +1,8 @@
 """uv as a program: where it is, what environment it gets, and how it is run.
 
-The environment is made from an allow list: of the user's `UV_*` variables only those that say how to reach and cache
-things pass, so that nobody's override, prerelease rule or Python moves a lock. Indexes go by variables, never by
-arguments: they may hold credentials, and arguments are seen by every user of a machine.
+The environment is made from an allow list: nobody's index, override, prerelease rule or Python moves a lock, and no credential
+reaches uv. The index goes by variables, never by arguments: its proxy holds a password, and arguments are seen by every
+user of a machine.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pathlib import Path
 
 from builder.errors import PackageIndexError, ToolError
-from builder.resolve.settings import IndexSettings
+from builder.resolve.model import IndexAddress
 
-_PASSED = re.compile(
-    r"HOME|PATH|TMPDIR|NETRC|XDG_(CACHE|DATA|CONFIG)_HOME|SSL_(CERT_FILE|CERT_DIR|CLIENT_CERT)"
-    r"|(?i:(http|https|all|no)_proxy)"
-    r"|UV_(CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|REQUEST_TIMEOUT|NATIVE_TLS|SYSTEM_CERTS|EXCLUDE_NEWER|KEYRING_PROVIDER)"
-)
+_PASSED = re.compile(r"HOME|PATH|TMPDIR|UV_CONCURRENT_\w+")
+_PATIENCE_S = 600
+"""The loopback index may have to ask a slow one, or to build a wheel, before it answers."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,12 +39,13 @@ class Uv:
     """The uv that is pinned beside this program.
 
     Args:
-        settings: where files come from.
         variables: the user's environment.
+        cache: a folder for uv's own cache.
     """
 
-    def __init__(self, settings: IndexSettings, variables: Mapping[str, str]) -> None:
-        self._environment = make_environment(settings, variables)
+    def __init__(self, variables: Mapping[str, str], *, cache: Path) -> None:
+        self._variables = dict(variables)
+        self._cache = cache
         # Found here, once: sysconfig, which uv's finder asks, is not safe to be first used by several threads.
         self._program = _find_uv()
 
@@ -55,8 +55,8 @@ class Uv:
 
         return f"uv {version('uv')}"
 
-    def run(self, arguments: Sequence[str], *, folder: Path) -> Finished:
-        """Run uv in a folder.
+    def run(self, arguments: Sequence[str], *, folder: Path, index: IndexAddress) -> Finished:
+        """Run uv in a folder, with one index.
 
         Raises:
             ToolError: it is missing or could not be started.
@@ -67,7 +67,7 @@ class Uv:
             done = subprocess.run(
                 argv,
                 cwd=folder,
-                env=self._environment,
+                env=make_environment(self._variables, cache=self._cache, index=index),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -80,28 +80,22 @@ class Uv:
         return Finished(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
-def make_environment(settings: IndexSettings, variables: Mapping[str, str]) -> dict[str, str]:
-    """Make uv's environment from the settings and the user's own."""
+def make_environment(variables: Mapping[str, str], *, cache: Path, index: IndexAddress) -> dict[str, str]:
+    """Make uv's environment: programs, a cache of its own, and one index behind a proxy of ours; nothing else gets in."""
     environment = {name: value for name, value in variables.items() if _PASSED.fullmatch(name)}
-    environment |= {"UV_NO_CONFIG": "1", "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    environment["UV_INDEX_STRATEGY"] = settings.strategy
-    if settings.default_index:
-        environment["UV_DEFAULT_INDEX"] = settings.default_index
-    if settings.extra_indexes:
-        environment["UV_INDEX"] = " ".join(settings.extra_indexes)
-    if settings.find_links:
-        environment["UV_FIND_LINKS"] = ",".join(settings.find_links)
-    if settings.no_index:
-        environment["UV_NO_INDEX"] = "1"
-    if settings.certificate:
-        environment["SSL_CERT_FILE"] = str(settings.certificate)
-    if settings.trusted_hosts:
-        environment["UV_INSECURE_HOST"] = " ".join(settings.trusted_hosts)
-    if settings.keyring:
-        environment["UV_KEYRING_PROVIDER"] = "subprocess"
-    if settings.offline:
-        environment["UV_OFFLINE"] = "1"
-    return environment
+    return environment | {
+        "UV_NO_CONFIG": "1",
+        "NO_COLOR": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_CACHE_DIR": str(cache),
+        "UV_DEFAULT_INDEX": index.url,
+        "UV_KEYRING_PROVIDER": "disabled",
+        # A failure on the loopback is ours, and asking again does not mend it.
+        "UV_HTTP_RETRIES": "0",
+        "UV_HTTP_TIMEOUT": str(_PATIENCE_S),
+        "http_proxy": index.proxy,
+    }
 
 
 @functools.cache

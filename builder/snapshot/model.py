@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from builder.canonical import dump_json
 from builder.digest import Digest
+from builder.errors import InvalidInputError
+from builder.lock.model import BuiltWheel, LockedFile
 
 DEFAULT_INDEX = "default"
 """Name of the index of the lowest priority, whose candidates' locks name no index."""
@@ -81,6 +86,8 @@ class Snapshot:
 
     day: str
     """ISO date, UTC: what cool-downs are counted from."""
+    indexes: tuple[str, ...]
+    """Names of the indexes, in order of priority."""
     pages: Mapping[str, Mapping[str, Digest | None]]
     """By index, then project: canonical bytes of the page; None where the index does not have it."""
     metadata: Mapping[str, Digest]
@@ -98,6 +105,47 @@ class SnapshotEntry:
     snapshot: Snapshot
     locks: Mapping[str, Digest]
     """Locks made against it: by stack, of their bytes."""
+
+
+def snapshot_id(snapshot: Snapshot) -> str:
+    """Name a snapshot by its content: 64 hexadecimal digits."""
+    return Digest.of(dump_snapshot(snapshot)).hex
+
+
+def dump_snapshot(snapshot: Snapshot) -> bytes:
+    """Write a snapshot; bytes are stable."""
+    return dump_json(
+        {
+            "day": snapshot.day,
+            "indexes": list(snapshot.indexes),
+            "pages": {
+                index: {project: digest.hex if digest else None for project, digest in pages.items()}
+                for index, pages in snapshot.pages.items()
+            },
+            "metadata": {key: digest.hex for key, digest in snapshot.metadata.items()},
+        }
+    )
+
+
+def parse_snapshot(data: bytes) -> Snapshot:
+    """Read what `dump_snapshot` wrote.
+
+    Raises:
+        InvalidInputError: it is no snapshot.
+    """
+    try:
+        value = json.loads(data)
+        return Snapshot(
+            day=dt.date.fromisoformat(value["day"]).isoformat(),
+            indexes=tuple(str(name) for name in value["indexes"]),
+            pages={
+                str(index): {str(project): Digest(text) if text else None for project, text in pages.items()}
+                for index, pages in value["pages"].items()
+            },
+            metadata={str(key): Digest(text) for key, text in value["metadata"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidInputError(f"is no snapshot: {error!r}") from error
 
 
 def metadata_key(file: OfferedFile) -> str:
@@ -159,3 +207,29 @@ class SnapshotStore(Protocol):
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete snapshots and what only they hold and nothing remembers; returns bytes freed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A wheel that was built from an sdist."""
+
+    wheel: LockedFile
+    metadata: bytes
+    """Its METADATA."""
+    record: BuiltWheel
+
+
+class WheelBuilder(Protocol):
+    """Builds wheels of sdists, each once. Safe to use from several threads."""
+
+    @property
+    def key(self) -> str:
+        """Name what else decides about a wheel: interpreter, format of the build. Cheap; builds nothing."""
+
+    def build(self, project: str, version: str, sdist: OfferedFile) -> Built:
+        """Build a wheel, or find the one that was built before.
+
+        Raises:
+            SdistError: it cannot be built here, with the way out.
+            PackageIndexError: the sdist or a build requirement cannot be had.
+        """

@@ -2,26 +2,30 @@
 
 Steps:
 1. Stacks asked for are joined by their parents whose lock is missing or stale; bases without a lock are locked.
-2. Locks are made, parents first: a child's parent binds it by its pins, its very wheels and its layers.
+2. Locks are made, parents first, all against one state of the indexes: a child's parent binds it by its pins, its very
+   wheels and its layers. What the lock before had is kept where it can be.
 3. When all of them are there, they are written, each by one rename. Nothing is half written.
+4. The state of the indexes is kept as a snapshot, with the locks that were made against it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.digest import Digest
-from builder.errors import BuilderError, LockInvalidError, StackError
+from builder.errors import BuilderError, LockInvalidError
 from builder.lock.base import parse_base_lock
 from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.project import Project
-from builder.stack.graph import build_order, check_base, effective_stack, parent_chain
+from builder.snapshot.model import SnapshotEntry, snapshot_id
+from builder.stack.graph import build_order, check_base, effective_stack
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.lock_check import check_locks
-from builder.usecase.lock_model import LockReport, LockTools, StackChange, compare_locks
-from builder.usecase.lock_stack import AIRFLOW, LockTask, make_stack_lock, project_of
+from builder.usecase.lock_model import LockOptions, LockReport, LockTools, StackChange
+from builder.usecase.lock_stack import lock_session
+from builder.usecase.stack_session import Located, StackSession, open_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +35,27 @@ class Locked:
     lock: StackLock
     data: bytes
 
+    def located(self) -> Located:
+        """The lock, and the digest of its bytes."""
+        return Located(lock=self.lock, digest=Digest.of(self.data))
 
-def lock_stacks(project: Project, tools: LockTools, names: Sequence[str] = ()) -> LockReport:
+
+def lock_stacks(
+    project: Project, tools: LockTools, names: Sequence[str] = (), options: LockOptions | None = None
+) -> LockReport:
     """Lock stacks, and what they stand on where that has no fresh lock.
 
     Args:
         project: the folder of stacks and locks.
         tools: what touches the outside.
         names: the stacks wanted; empty for all, and for all bases without a lock.
+        options: how; by default what the locks before had is kept.
 
     Raises:
         ResolutionError: what a stack asks for cannot be had together.
     """
     stacks = project.load_stacks()
     wanted = _with_parents(project, stacks, names or tuple(stacks))
-    _refuse_official(wanted.values())
     used = {stack.base for stack in wanted.values()}
     bases, new_bases = _load_bases(project, tools, sorted(used if names else used | set(project.base_names())))
     for stack in wanted.values():
@@ -56,16 +66,65 @@ def lock_stacks(project: Project, tools: LockTools, names: Sequence[str] = ()) -
         tools.say(f"locking {name} for {' and '.join(platform.name for platform in stack.platforms)}")
         before = load_previous(project, name)
         parent = (done.get(stack.parents[0]) or _load(project, stack.parents[0])) if stack.parents else None
-        task = _make_task(project, stacks, stack, base=bases[stack.base], parent=parent, before=before)
-        lock = make_stack_lock(task, tools)
+        session = open_session(
+            project,
+            tools,
+            stacks,
+            stack,
+            base=bases[stack.base],
+            parent=parent.located() if parent else None,
+            previous=before.lock if before else None,
+            options=options or LockOptions(),
+        )
+        lock, change = lock_session(session, tools)
         done[name] = _proved(lock, name)
         changed = before is None or before.data != done[name].data
-        changes.append(compare_locks(before.lock if before else None, lock, changed=changed))
+        changes.append(replace(change, changed=changed))
     for base, data in new_bases.items():
         project.save_lock(project.base_lock_path(base), data)
     for name, locked in done.items():
         project.save_lock(project.stack_lock_path(name), locked.data)
-    return LockReport(bases=tuple(new_bases), stacks=tuple(changes), stale=_stale_stacks(project))
+    snapshot = _keep_snapshot(tools, done)
+    return LockReport(
+        bases=tuple(new_bases), stacks=tuple(changes), stale=_stale_stacks(project), snapshot=snapshot
+    )
+
+
+def open_stack(
+    project: Project,
+    tools: LockTools,
+    name: str,
+    *,
+    stacks: Mapping[str, Stack] | None = None,
+    options: LockOptions | None = None,
+) -> StackSession:
+    """Open a session for one stack whose parents and base are locked, to ask without writing anything.
+
+    Args:
+        project: the folder of stacks and locks.
+        tools: what touches the outside.
+        name: the stack.
+        stacks: in place of those on disk.
+        options: how locks are to be made.
+
+    Raises:
+        FileNotFoundError: a base or parent has no lock.
+    """
+    stacks = stacks or project.load_stacks()
+    stack = effective_stack(stacks, name)
+    bases, _ = _load_bases(project, tools, [stack.base])
+    check_base(stack, bases[stack.base][0].base)
+    before = load_previous(project, name)
+    return open_session(
+        project,
+        tools,
+        stacks,
+        stack,
+        base=bases[stack.base],
+        parent=_load(project, stack.parents[0]).located() if stack.parents else None,
+        previous=before.lock if before else None,
+        options=options or LockOptions(),
+    )
 
 
 def lock_bases(project: Project, tools: LockTools, names: Sequence[str]) -> LockReport:
@@ -86,16 +145,6 @@ def load_previous(project: Project, name: str) -> Locked | None:
         return None
 
 
-def stacks_asking(stacks: Mapping[str, Stack], name: str) -> Mapping[str, tuple[str, ...]]:
-    """Tell, by project, which of a stack and its parents ask for it themselves, as `stack:<name>`."""
-    found: dict[str, set[str]] = {}
-    for stack in (stacks[name], *parent_chain(stacks, name)):
-        asked = [project_of(text) for text in stack.requirements]
-        for project in (*asked, *((AIRFLOW,) if stack.airflow_version else ())):
-            found.setdefault(project, set()).add(f"stack:{stack.name}")
-    return {project: tuple(sorted(names)) for project, names in found.items()}
-
-
 def _with_parents(project: Project, stacks: Mapping[str, Stack], names: Iterable[str]) -> dict[str, EffectiveStack]:
     """Step 1: the stacks to lock, parents first."""
     asked = {name: effective_stack(stacks, name) for name in names}
@@ -103,16 +152,6 @@ def _with_parents(project: Project, stacks: Mapping[str, Stack], names: Iterable
     states = check_locks(project, sorted(parents)) if parents else ()
     stale = {state.name for state in states if state.kind == "stack" and state.reasons}
     return {name: effective_stack(stacks, name) for name in build_order(stacks) if name in asked or name in stale}
-
-
-def _refuse_official(stacks: Iterable[EffectiveStack]) -> None:
-    for stack in stacks:
-        if stack.constraints == "official":
-            raise StackError(
-                'constraints = "official" is not supported yet',
-                context=f"stacks/{stack.name}/stack.toml: airflow.constraints",
-                hint='write "none", or save the constraints file beside stack.toml and name it',
-            )
 
 
 def _load_bases(
@@ -132,26 +171,13 @@ def _load_bases(
     return bases, new
 
 
-def _make_task(
-    project: Project,
-    stacks: Mapping[str, Stack],
-    stack: EffectiveStack,
-    *,
-    base: tuple[BaseLock, Digest],
-    parent: Locked | None,
-    before: Locked | None,
-) -> LockTask:
-    return LockTask(
-        stack=stack,
-        base=base[0],
-        base_lock=base[1],
-        parent=parent.lock if parent else None,
-        parent_lock=Digest.of(parent.data) if parent else None,
-        constraints=project.load_constraints(stack),
-        files=project.stack_files(stack.name),
-        asked_by=stacks_asking(stacks, stack.name),
-        previous=before.lock.plan if before else (),
-    )
+def _keep_snapshot(tools: LockTools, done: Mapping[str, Locked]) -> str:
+    """Keep the state of the indexes; returns its id."""
+    snapshot = tools.world.snapshot()
+    name = snapshot_id(snapshot)
+    locks = {stack: Digest.of(locked.data) for stack, locked in done.items()}
+    tools.snapshots.save(SnapshotEntry(id=name, taken_at=tools.now, snapshot=snapshot, locks=locks))
+    return name
 
 
 def _proved(lock: StackLock, name: str) -> Locked:

@@ -1,4 +1,4 @@
-"""What `lock` needs from outside, and what it answers."""
+"""What `lock` needs from outside, what it is told, and what it answers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,56 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.digest import Digest
-from builder.lock.model import LockedCandidate, StackLock
-from builder.resolve.model import Resolver, WheelProbe
+from builder.lock.model import BaseLock, LockedCandidate, StackLock
+from builder.project import Project
+from builder.resolve.model import IndexAddress, Resolver, WheelProbe
+from builder.snapshot.model import SnapshotStore, WheelBuilder
+from builder.snapshot.view import IndexView
+from builder.snapshot.world import World
+from builder.stack.model import EffectiveStack
 from builder.store.model import FileStore
+from builder.usecase.behind import Behind
+from builder.usecase.constraints import Constraints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOptions:
+    """How a lock is to be made."""
+
+    upgrade: bool = False
+    """Take the newest of everything, whatever the lock before had."""
+    upgrade_packages: frozenset[str] = frozenset()
+    """Projects to take the newest of; all else stays where it can."""
+    resolver: str | None = None
+    """In place of the stack's own."""
+    refresh_constraints: bool = False
+    """Fetch Airflow's constraints again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockTools:
     """What touches the outside while a lock is made."""
 
-    resolver: Resolver
+    world: World
+    serve: Callable[[IndexView], IndexAddress]
+    """Puts a view on the loopback index."""
+    resolver: Callable[[str], Resolver]
+    """Finds a resolver by name."""
+    wheel_builder: Callable[[BaseLock], WheelBuilder | None]
+    """Makes what builds sdists on a base; None where nothing does."""
+    constraints: Callable[[Project, EffectiveStack, LockOptions], Constraints | None]
+    """Gets a stack's constraints, from beside the lock or from where they are published."""
     probe: WheelProbe
     remember: Callable[[Mapping[Digest, Sequence[str]]], None]
     """Keeps where files were seen, as a hint for fetching."""
     files: FileStore
+    snapshots: SnapshotStore
     lock_base: Callable[[str], bytes]
     """Makes a base's lock: name of the base to the lock's bytes, which nobody has written yet."""
     say: Callable[[str], None]
     """Told what is being done."""
+    now: int
+    """Seconds since the epoch, when the run began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +78,12 @@ class StackChange:
     layers: int
     moves: tuple[Move, ...]
     """By project."""
+    behind: tuple[Behind, ...] = ()
+    """What was asked for without an upper bound and is not the newest."""
+    status: str = ""
+    """How many candidates are as tested, diverged and outside the tested set; empty without constraints."""
+    droppable: tuple[str, ...] = ()
+    """Projects whose divergence is not needed any more."""
 
     def count(self, kind: str) -> int:
         """Count moves: `added`, `removed` or `moved`."""
@@ -62,6 +100,8 @@ class LockReport:
     """In the order they were locked: parents first."""
     stale: tuple[str, ...] = ()
     """Stacks whose locks this run made stale and did not make again."""
+    snapshot: str = ""
+    """Id of the state of the indexes that the locks were made against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,78 +1,103 @@
-"""Make the lock of one stack: resolve each platform, then merge. Writes nothing but files of the stack into the store."""
+"""Make the lock of one stack: solve each platform, choose wheels, merge. Writes nothing but files of the stack into the store."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.digest import Digest
-from builder.errors import ResolutionError, StackError
+from builder.errors import ResolutionError
 from builder.image.plan import PlanItem, make_plan
-from builder.lock.model import BaseLock, LockedCandidate, LockedFile, PlannedLayer, StackLock
-from builder.platform import Platform
-from builder.resolve.merge import ChosenWheel, chosen_wheels, merge_resolutions
-from builder.resolve.model import ResolutionRequest
+from builder.lock.airflow import check_parts_of_parent
+from builder.lock.model import LockedCandidate, LockedFile, StackLock
+from builder.lock.status import count_status
+from builder.resolve.choose import choose_wheels
+from builder.resolve.merge import merge_resolutions
+from builder.resolve.model import ChosenWheel
+from builder.resolve.problem import AIRFLOW, Solved, Unsolved
+from builder.stack.graph import parent_chain
 from builder.stack.inputs import inputs_digest
-from builder.stack.model import EffectiveStack
-from builder.usecase.lock_model import LockTools
+from builder.stack.model import EffectiveStack, Stack
+from builder.usecase.answer import explain_failure
+from builder.usecase.behind import find_behind
+from builder.usecase.diverge import droppable, keep_most
+from builder.usecase.lock_model import LockTools, StackChange, compare_locks
+from builder.usecase.stack_session import StackSession
 
-AIRFLOW = "apache-airflow"
 _AIRFLOW_PARTS = (AIRFLOW, "apache-airflow-core")
 _DAY_S = 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockTask:
-    """Everything that a stack's lock is made from, bar what indexes offer."""
-
-    stack: EffectiveStack
-    base: BaseLock
-    base_lock: Digest
-    """Of the base lock file's bytes."""
-    parent: StackLock | None
-    parent_lock: Digest | None
-    """Of the parent's lock file's bytes."""
-    constraints: bytes | None
-    files: tuple[tuple[str, bytes], ...]
-    """Of stacks/<name>/files: path in the image, and content."""
-    asked_by: Mapping[str, Sequence[str]]
-    """By project, the stacks that ask for it, as `stack:<name>`."""
-    previous: tuple[PlannedLayer, ...] = ()
-    """The plan of the lock there was."""
-
-
-def make_stack_lock(task: LockTask, tools: LockTools) -> StackLock:
-    """Make a stack's lock; the same task, index and resolver give the same lock.
+def lock_session(session: StackSession, tools: LockTools) -> tuple[StackLock, StackChange]:
+    """Make a session's lock, and say what it brought.
 
     Raises:
         ResolutionError: what the stack asks for cannot be had together, or not with the Airflow it names.
     """
-    stack, parent = task.stack, task.parent
+    solved = solve_session(session)
+    lock = lock_from(session, solved, tools)
+    change = compare_locks(session.previous, lock, changed=True)
+    return lock, replace(
+        change,
+        behind=find_behind(session.problem, solved, session.view, session.solver),
+        status=count_status(lock).text if lock.constraints is not None else "",
+        droppable=droppable(session, solved),
+    )
+
+
+def make_stack_lock(session: StackSession, tools: LockTools) -> StackLock:
+    """Make a stack's lock; the same session, indexes and resolver give the same lock."""
+    return lock_from(session, solve_session(session), tools)
+
+
+def solve_session(session: StackSession) -> Solved:
+    """Solve what a stack wants, moving no more of the lock before than has to move."""
+    answer = session.solver.solve(session.problem)
+    if isinstance(answer, Unsolved):
+        raise explain_failure(session, answer)
+    pins = dict(session.problem.preferences)
+    moved = {project for project, version in answer.versions().items() if pins.get(project, version) != version}
+    return keep_most(session.problem, pins, session.solver) if moved else answer
+
+
+def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackLock:
+    """Make the lock that a solution gives."""
+    stack, parent = session.stack, session.parent.lock if session.parent else None
     inherited = parent.candidates if parent else ()
-    with ThreadPoolExecutor(len(stack.platforms)) as pool:
-        requests = [make_request(task, platform) for platform in stack.platforms]
-        resolutions = tuple(pool.map(tools.resolver.resolve, requests))
-    files = _measure(tools, chosen_wheels(resolutions, inherited))
-    candidates = merge_resolutions(resolutions, files=files, asked_by=task.asked_by, parent=inherited)
+    wheels = choose_wheels(
+        solved.resolutions,
+        session.view,
+        label=session.problem.label,
+        python_version=session.base.python_version,
+        glibc=session.base.glibc,
+        parent=inherited,
+    )
+    candidates = merge_resolutions(
+        solved.resolutions,
+        wheels=wheels,
+        files=_measure(tools, wheels),
+        asked_by=stacks_asking(session.stacks, stack.name),
+        parent=inherited,
+        tested=session.tested,
+    )
     _check_airflow(stack, candidates)
-    created = _created(task, candidates)
-    return StackLock(
+    created = _created(session, candidates)
+    lock = StackLock(
         stack=stack.name,
         description=stack.description,
         parents=stack.parents,
-        inputs=_inputs(task),
+        inputs=_inputs(session),
         airflow_version=stack.airflow_version,
-        python_version=task.base.python_version,
+        python_version=session.base.python_version,
         base=stack.base,
-        base_lock=task.base_lock,
-        parent_lock=task.parent_lock,
-        constraints=Digest.of(task.constraints) if task.constraints is not None else None,
-        resolver=tools.resolver.name,
+        base_lock=session.base_lock,
+        parent_lock=session.parent.digest if session.parent else None,
+        constraints=session.constraints.digest if session.constraints else None,
+        resolver=session.resolver_name,
         created=created,
         platforms=stack.platforms,
         compression=stack.compression,
@@ -82,42 +107,26 @@ def make_stack_lock(task: LockTask, tools: LockTools) -> StackLock:
             stack=stack.name,
             budget=stack.layers,
             parent=parent.plan if parent else (),
-            previous=task.previous,
+            previous=session.previous.plan if session.previous else (),
         ),
-        files=_keep_files(task, tools),
+        files=_keep_files(session, tools),
+        divergences=tuple(sorted(stack.divergences, key=lambda divergence: divergence.project)),
+        resolution=stack.resolution,
+        index_rules=session.index_rules,
     )
+    if parent is not None:
+        check_parts_of_parent(lock, parent, file=session.problem.label)
+    return lock
 
 
-def make_request(task: LockTask, platform: Platform) -> ResolutionRequest:
-    """Make what the resolver is asked for one platform."""
-    pins = task.parent.candidates_for(platform) if task.parent else ()
-    return ResolutionRequest(
-        label=f"stacks/{task.stack.name}/stack.toml",
-        requirements=(f"{AIRFLOW}=={task.stack.airflow_version}", *task.stack.requirements),
-        python_version=task.base.python_version,
-        glibc=task.base.glibc,
-        platform=platform,
-        pins=tuple((candidate.project, candidate.version) for candidate in pins),
-        constraints=make_constraints(task.stack, task.constraints),
-    )
-
-
-def make_constraints(stack: EffectiveStack, constraints: bytes | None) -> tuple[str, ...]:
-    """Make constraint lines: the file's, bar projects that diverge, and the divergences in their place.
-
-    Raises:
-        StackError: a line of the file is no `project==version`.
-    """
-    diverged = {divergence.project for divergence in stack.divergences}
-    try:
-        lines = [line.partition(" #")[0].strip() for line in (constraints or b"").decode().splitlines()]
-        kept = [line for line in lines if line and not line.startswith("#") and project_of(line) not in diverged]
-    except (UnicodeDecodeError, InvalidRequirement) as error:
-        message = f"cannot be read: {str(error).splitlines()[0]}"
-        raise StackError(
-            message, context=f"stacks/{stack.constraints}", hint="write one project==version a line"
-        ) from error
-    return (*kept, *(f"{divergence.project}{divergence.specifier}" for divergence in stack.divergences))
+def stacks_asking(stacks: Mapping[str, Stack], name: str) -> Mapping[str, tuple[str, ...]]:
+    """Tell, by project, which of a stack and its parents ask for it themselves, as `stack:<name>`."""
+    found: dict[str, set[str]] = {}
+    for stack in (stacks[name], *parent_chain(stacks, name)):
+        asked = [project_of(text) for text in stack.requirements]
+        for project in (*asked, *((AIRFLOW,) if stack.airflow_version else ())):
+            found.setdefault(project, set()).add(f"stack:{stack.name}")
+    return {project: tuple(sorted(names)) for project, names in found.items()}
 
 
 def project_of(requirement: str) -> str:
@@ -126,27 +135,30 @@ def project_of(requirement: str) -> str:
 
 
 def _measure(tools: LockTools, wheels: Sequence[ChosenWheel]) -> dict[str, LockedFile]:
-    """Learn size and hash of each wheel, and keep where it was seen."""
+    """Learn size and hash of each wheel, by file name, and keep where it was seen."""
+    wheels = tuple({wheel.offered.name: wheel for wheel in wheels}.values())
     measured = tools.probe.measure([wheel.offered for wheel in wheels])
-    files = {wheel.offered.url: file for wheel, file in zip(wheels, measured, strict=True)}
-    tools.remember({file.sha256: (url,) for url, file in files.items()})
-    return files
+    pairs = list(zip(wheels, measured, strict=True))
+    # A built wheel is nowhere to be had: only its sdist is.
+    tools.remember({file.sha256: (wheel.offered.url,) for wheel, file in pairs if wheel.built is None})
+    return {wheel.offered.name: file for wheel, file in pairs}
 
 
-def _inputs(task: LockTask) -> Digest:
+def _inputs(session: StackSession) -> Digest:
     return inputs_digest(
-        task.stack,
-        base_lock=task.base_lock,
-        parent_lock=task.parent_lock,
-        constraints=Digest.of(task.constraints) if task.constraints is not None else None,
-        files={path: Digest.of(data) for path, data in task.files},
+        session.stack,
+        base_lock=session.base_lock,
+        parent_lock=session.parent.digest if session.parent else None,
+        constraints=session.constraints.digest if session.constraints else None,
+        files={path: Digest.of(data) for path, data in session.files},
+        index_rules=session.index_rules,
     )
 
 
-def _keep_files(task: LockTask, tools: LockTools) -> tuple[tuple[str, LockedFile], ...]:
+def _keep_files(session: StackSession, tools: LockTools) -> tuple[tuple[str, LockedFile], ...]:
     """Keep the stack's own files in the store; a parent's come along where the stack does not replace them."""
-    kept = dict(task.parent.files) if task.parent else {}
-    for path, data in task.files:
+    kept = dict(session.parent.lock.files) if session.parent else {}
+    for path, data in session.files:
         kept[path] = LockedFile(name=path.rpartition("/")[2], size=len(data), sha256=tools.files.add(data))
     return tuple(sorted(kept.items()))
 
@@ -170,10 +182,10 @@ def _age_days(upload_time: str | None, created: int) -> float | None:
     return (created - _epoch(upload_time)) / _DAY_S if upload_time else None
 
 
-def _created(task: LockTask, candidates: Sequence[LockedCandidate]) -> int:
+def _created(session: StackSession, candidates: Sequence[LockedCandidate]) -> int:
     """Date the lock by what it holds: the newest of base, parent and wheels."""
     uploads = [_epoch(candidate.upload_time) for candidate in candidates if candidate.upload_time]
-    return max(task.base.created, task.parent.created if task.parent else 0, *uploads, 0)
+    return max(session.base.created, session.parent.lock.created if session.parent else 0, *uploads, 0)
 
 
 def _epoch(time: str) -> int:

@@ -1,0 +1,187 @@
+"""What a stack may see of the world: pages under its rules, for the loopback server and for choosing wheels."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from builder.digest import Digest
+from builder.errors import BuilderError, PackageIndexError
+from builder.lock.model import BuiltWheel, LockedFile
+from builder.snapshot.model import OfferedFile, WheelBuilder
+from builder.snapshot.pages import iter_version_files, parse_canonical_page
+from builder.snapshot.rules import (
+    Selected,
+    ViewRules,
+    file_version,
+    places_for,
+    rules_key,
+    select,
+    virtual_wheel_name,
+)
+from builder.snapshot.world import World, WorldPage
+
+HOST = "index.invalid"
+"""No host has this name (RFC 2606): a resolver that leaves out the proxy reaches nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionFiles:
+    """The wheels of one version that a stack may have."""
+
+    index: str
+    wheels: tuple[OfferedFile, ...]
+    built: BuiltWheel | None = None
+    """How the only wheel comes to be, where the index has none."""
+
+
+class IndexView:
+    """The world under one stack's rules. Safe in several threads.
+
+    Args:
+        world: pages and metadata.
+        rules: what of them the stack may have.
+        builder: builds wheels of sdists; None where none can be.
+    """
+
+    def __init__(self, world: World, rules: ViewRules, builder: WheelBuilder | None = None) -> None:
+        self._world = world
+        self._rules = rules
+        self._builder = builder
+        self._selected: dict[str, Selected | None] = {}
+        self._failure: BuilderError | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def rules(self) -> ViewRules:
+        """What holds here."""
+        return self._rules
+
+    def failure(self) -> BuilderError | None:
+        """Tell the first thing that went wrong while a resolver asked: that is the truth, whatever it made of it."""
+        return self._failure
+
+    def note_failure(self, error: BuilderError) -> None:
+        """Keep what went wrong; the first stays."""
+        with self._lock:
+            self._failure = self._failure or error
+
+    def prefetch(self, projects: Sequence[str]) -> None:
+        """Ask for the pages of projects side by side."""
+        self._world.prefetch(projects, lambda project: places_for(project, self._world.indexes, self._rules))
+
+    def entity_tag(self, project: str) -> str | None:
+        """Name the state of a project's page under the rules; None where no index has the project."""
+        page = self._page(project)
+        if page is None:
+            return None
+        return f'"{page.digest.hex[:20]}{rules_key(project, page.index, self._rules, self._world.day)}"'
+
+    def served_page(self, project: str) -> bytes | None:
+        """Make the page that resolvers get, PEP 691 JSON with PEP 658 metadata for each file; None where absent."""
+        selected = self.selected(project)
+        if selected is None:
+            return None
+        files = [_entry(project, file, file.name) for file in selected.wheels]
+        for sdist in selected.sdists:
+            version = file_version(sdist.name)
+            if version is not None:
+                files.append(_entry(project, sdist, virtual_wheel_name(project, version), key=self._rules.builder_key))
+        page = {"meta": {"api-version": "1.1"}, "name": project, "files": files}
+        return json.dumps(page, separators=(",", ":")).encode()
+
+    def served_metadata(self, project: str, name: str) -> bytes | None:
+        """Read the METADATA of a file by the name it is served under; None where the project has no such file."""
+        selected = self.selected(project)
+        version = file_version(name)
+        if selected is None or version is None:
+            return None
+        for wheel in selected.wheels:
+            if wheel.name == name:
+                return self._world.metadata(wheel)
+        for sdist in selected.sdists:
+            if file_version(sdist.name) == version:
+                return self._build(project, str(version), sdist)[0]
+        return None
+
+    def selected(self, project: str) -> Selected | None:
+        """Apply the rules to a project's page; None where no index has the project."""
+        with self._lock:
+            if project in self._selected:
+                return self._selected[project]
+        page = self._page(project)
+        parsed = parse_canonical_page(self._world.read(page)) if page else None
+        found = select(parsed, self._rules, self._world.day) if parsed else None
+        with self._lock:
+            self._selected[project] = found
+        return found
+
+    def versions(self, project: str) -> tuple[str, ...]:
+        """List the versions that the rules allow, newest first; empty where no index has the project."""
+        selected = self.selected(project)
+        files = (*selected.wheels, *selected.sdists) if selected else ()
+        found = {version for file in files if (version := file_version(file.name))}
+        return tuple(str(version) for version in sorted(found, reverse=True))
+
+    def metadata(self, file: OfferedFile) -> bytes:
+        """Read a wheel's METADATA."""
+        return self._world.metadata(file)
+
+    def files(self, project: str, version: str) -> VersionFiles | None:
+        """List the wheels of one version; a wheel that has to be built is built. None where there is no such version."""
+        page = self._page(project)
+        if page is None:
+            return None
+        if self._rules.cutoff(page.index, self._world.day) is None:
+            # The whole page need not be judged: it is read only as far as this version goes.
+            found = iter_version_files(self._world.read(page), project, version)
+            wheels = tuple(file for file in found if file.name.endswith(".whl") and file.yanked is None)
+            if wheels:
+                return VersionFiles(index=page.index, wheels=wheels)
+        wanted, selected = Version(version), self.selected(project)
+        wheels = tuple(file for file in (selected.wheels if selected else ()) if file_version(file.name) == wanted)
+        if wheels:
+            return VersionFiles(index=page.index, wheels=wheels)
+        for sdist in selected.sdists if selected else ():
+            if file_version(sdist.name) == wanted:
+                _, wheel, built = self._build(project, version, sdist)
+                offered = OfferedFile(
+                    name=wheel.name,
+                    url=sdist.url,
+                    sha256=wheel.sha256.hex,
+                    size=wheel.size,
+                    upload_time=sdist.upload_time,
+                )
+                return VersionFiles(index=page.index, wheels=(offered,), built=built)
+        return None
+
+    def _page(self, project: str) -> WorldPage | None:
+        return self._world.page(project, places_for(project, self._world.indexes, self._rules))
+
+    def _build(self, project: str, version: str, sdist: OfferedFile) -> tuple[bytes, LockedFile, BuiltWheel]:
+        if self._builder is None:
+            raise PackageIndexError(
+                f"{project} {version} has an sdist only, and nothing here builds it", context=sdist.name
+            )
+        built = self._builder.build(project, version, sdist)
+        return built.metadata, built.wheel, built.record
+
+
+def _entry(project: str, file: OfferedFile, name: str, *, key: str = "") -> dict[str, object]:
+    """Describe a file to a resolver. The address names the bytes, so what is cached under it holds for ever."""
+    content = Digest.of(f"{file.sha256 or file.url}|{key}".encode()).hex[:16]
+    entry: dict[str, object] = {
+        "filename": name,
+        "url": f"http://{HOST}/files/{project}/{content}/{name}",
+        "hashes": {"sha256": file.sha256} if file.sha256 and not key else {},
+        "core-metadata": True,
+    }
+    if file.requires_python:
+        entry["requires-python"] = file.requires_python
+    if file.upload_time:
+        entry["upload-time"] = file.upload_time
+    return entry

@@ -1,0 +1,211 @@
+"""One run's state of the world: pages and metadata, each asked for once, from upstream or from a snapshot.
+
+The first thread that wants a page or a wheel's metadata gets it; others wait for that one. Whatever was handed out
+belongs to the run's snapshot. A replayed snapshot answers for itself alone: what it does not hold is an error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from builder.digest import Digest
+from builder.errors import PackageIndexError
+from builder.snapshot.model import (
+    KnownPage,
+    NamedIndex,
+    OfferedFile,
+    Snapshot,
+    SnapshotStore,
+    Upstream,
+    metadata_key,
+)
+
+_T = TypeVar("_T")
+PARALLEL = 32
+"""Questions to upstream at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldPage:
+    """A page as the world has it: its canonical bytes are read only when wanted."""
+
+    index: str
+    project: str
+    digest: Digest
+
+
+class World:
+    """Asks upstream once for each thing, and keeps what it was told.
+
+    Args:
+        upstream: the configured indexes; only their names matter where a snapshot is replayed.
+        store: what is remembered from run to run.
+        now: seconds since the epoch.
+        refresh: ask for each page again, however fresh it is.
+        replay: answer from this snapshot alone.
+    """
+
+    def __init__(
+        self, upstream: Upstream, store: SnapshotStore, *, now: int, refresh: bool = False, replay: Snapshot | None = None
+    ) -> None:
+        self._upstream = upstream
+        self._store = store
+        self._now = now
+        self._refresh = refresh
+        self._replay = replay
+        self.day = replay.day if replay else dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
+        self.indexes = (
+            tuple(NamedIndex(name=name, url="") for name in replay.indexes) if replay else tuple(upstream.indexes())
+        )
+        self._known: dict[str, Mapping[str, KnownPage]] = {}
+        self._known_metadata: Mapping[str, Digest] | None = None
+        self._lock = threading.Lock()
+        self._asked: dict[Hashable, Future[Any]] = {}
+        self._pages: dict[tuple[str, str], Digest | None] = {}
+        self._metadata: dict[str, Digest] = {}
+
+    def page(self, project: str, places: Sequence[NamedIndex]) -> WorldPage | None:
+        """Find a project's page on the first of the places that has it; None where none has.
+
+        Raises:
+            PackageIndexError: an index did not answer: a later one must not take its place.
+        """
+        for index in places:
+            digest = self._once(("page", index.name, project), lambda index=index: self._digest(index, project))
+            if digest is not None:
+                return WorldPage(index=index.name, project=project, digest=digest)
+        return None
+
+    def read(self, page: WorldPage) -> bytes:
+        """Read a page's canonical bytes."""
+        data = self._store.get(page.digest)
+        if data is None:
+            raise PackageIndexError(
+                f"the page of {page.project} is not in the store any more",
+                context=page.index,
+                hint="take a new snapshot: leave out --snapshot, or add --refresh",
+            )
+        return data
+
+    def metadata(self, file: OfferedFile) -> bytes:
+        """Read a wheel's METADATA, from upstream where no run before has."""
+        return self._once(("metadata", metadata_key(file)), lambda: self._read_metadata(file))
+
+    def prefetch(self, projects: Iterable[str], places_for: Callable[[str], Sequence[NamedIndex]]) -> None:
+        """Ask for pages side by side, before a resolver asks for one after another; failures show when it does."""
+        wanted = [project for project in projects if not self._is_at_hand(project, places_for(project))]
+        if not wanted:
+            return
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="index") as pool:
+            for future in [pool.submit(self.page, project, places_for(project)) for project in wanted]:
+                future.exception()
+
+    def snapshot(self) -> Snapshot:
+        """Freeze what was handed out so far."""
+        if self._replay is not None:
+            return self._replay
+        with self._lock:
+            pages: dict[str, dict[str, Digest | None]] = {}
+            for (index, project), digest in sorted(self._pages.items()):
+                pages.setdefault(index, {})[project] = digest
+            names = tuple(index.name for index in self.indexes)
+            metadata = dict(sorted(self._metadata.items()))
+            return Snapshot(day=self.day, indexes=names, pages=pages, metadata=metadata)
+
+    def _digest(self, index: NamedIndex, project: str) -> Digest | None:
+        digest = self._replayed(index, project) if self._replay else self._current(index, project)
+        with self._lock:
+            self._pages[index.name, project] = digest
+        return digest
+
+    def _replayed(self, index: NamedIndex, project: str) -> Digest | None:
+        assert self._replay is not None  # noqa: S101 - the caller knows
+        pages = self._replay.pages.get(index.name, {})
+        if project not in pages:
+            raise PackageIndexError(
+                f"the snapshot does not say whether index {index.name!r} has {project}",
+                context=project,
+                hint="what is asked for changed since it was taken: leave out --snapshot",
+            )
+        return pages[project]
+
+    def _current(self, index: NamedIndex, project: str) -> Digest | None:
+        known = self._known_pages(index).get(project)
+        if known is not None and self._holds(known):
+            return known.digest
+        answer, data = self._upstream.page(index, project, known)
+        if data is not None:
+            self._store.put(data)
+        self._store.keep_page(index_key(index), project, answer)
+        return answer.digest
+
+    def _holds(self, known: KnownPage) -> bool:
+        return not self._refresh and self._now < known.checked_at + known.max_age_s
+
+    def _known_pages(self, index: NamedIndex) -> Mapping[str, KnownPage]:
+        with self._lock:
+            if index.name not in self._known:
+                self._known[index.name] = self._store.known_pages(index_key(index))
+            return self._known[index.name]
+
+    def _is_at_hand(self, project: str, places: Sequence[NamedIndex]) -> bool:
+        if self._replay is not None:
+            return True
+        for index in places:
+            known = self._known_pages(index).get(project)
+            if known is None or not self._holds(known):
+                return False
+            if known.digest is not None:
+                return True
+        return True
+
+    def _read_metadata(self, file: OfferedFile) -> bytes:
+        key = metadata_key(file)
+        with self._lock:
+            if self._known_metadata is None:
+                self._known_metadata = (
+                    self._replay.metadata if self._replay is not None else self._store.metadata_digests()
+                )
+            digest = self._known_metadata.get(key)
+        data = self._store.get(digest) if digest else None
+        if data is None:
+            if self._replay is not None:
+                raise PackageIndexError(
+                    "the snapshot does not hold its metadata",
+                    context=file.name,
+                    hint="what is asked for changed since it was taken: leave out --snapshot",
+                )
+            data = self._upstream.metadata(file)
+            digest = self._store.put(data)
+            self._store.keep_metadata(key, digest)
+        assert digest is not None  # noqa: S101 - data came with it
+        with self._lock:
+            self._metadata[key] = digest
+        return data
+
+    def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """Make a thing once; whoever comes meanwhile waits, and gets the same value or error."""
+        with self._lock:
+            future = self._asked.get(key)
+            mine = future is None
+            if future is None:
+                future = self._asked[key] = Future()
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:  # noqa: BLE001 - handed to everyone who waits, this caller too
+                future.set_exception(error)
+        result: _T = future.result()
+        return result
+
+
+def index_key(index: NamedIndex) -> str:
+    """Name an index in the store, without its credentials."""
+    from builder.store.transport import redact
+
+    return Digest.of(f"{index.find_links}|{redact(index.url).rstrip('/')}".encode()).hex[:24]

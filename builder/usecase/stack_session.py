@@ -1,0 +1,228 @@
+"""Everything that asking about one stack needs: what it wants as a problem, what solves it, and what it may see.
+
+`lock`, `preview`, `outdated` and the answers to conflicts all begin here; only `lock` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.requirements import Requirement
+from packaging.specifiers import Specifier
+from packaging.utils import canonicalize_name
+
+from builder.digest import Digest
+from builder.lock.airflow import AIRFLOW_PARTS
+from builder.lock.model import BaseLock, StackLock
+from builder.project import Project
+from builder.resolve.constraints import demands_from, marker_environment, tested_versions
+from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solver
+from builder.resolve.solver import ResolverSolver
+from builder.snapshot.model import DEFAULT_INDEX
+from builder.snapshot.rules import ViewRules
+from builder.snapshot.view import IndexView
+from builder.stack.graph import parent_chain
+from builder.stack.model import EffectiveStack, IndexRule, Stack
+from builder.usecase.constraints import Constraints
+from builder.usecase.lock_model import LockOptions, LockTools
+
+DEFAULT_RESOLVER = "uv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A value read from a lock file, and the digest of the file's bytes."""
+
+    lock: StackLock
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSession:
+    """One stack, ready to be asked about."""
+
+    stacks: Mapping[str, Stack]
+    stack: EffectiveStack
+    base: BaseLock
+    base_lock: Digest
+    """Of the base lock file's bytes."""
+    parent: Located | None
+    previous: StackLock | None
+    """The lock there was."""
+    constraints: Constraints | None
+    tested: Mapping[str, str]
+    """By project, the version that the constraints name."""
+    index_rules: tuple[IndexRule, ...]
+    files: tuple[tuple[str, bytes], ...]
+    """Of stacks/<name>/files: path in the image, and content."""
+    view: IndexView
+    problem: Problem
+    solver: Solver
+    resolver_name: str
+
+
+def open_session(
+    project: Project,
+    tools: LockTools,
+    stacks: Mapping[str, Stack],
+    stack: EffectiveStack,
+    *,
+    base: tuple[BaseLock, Digest],
+    parent: Located | None,
+    previous: StackLock | None,
+    options: LockOptions,
+) -> StackSession:
+    """Open a session; asks the index for nothing but the pages of the lock before, side by side."""
+    constraints = tools.constraints(project, stack, options)
+    index_rules = project.load_index_rules()
+    environment = marker_environment(base[0].python_version, stack.platforms[0])
+    tested = tested_versions(constraints.data, environment, file=constraints.file) if constraints else {}
+    view = IndexView(
+        tools.world,
+        make_rules(
+            stack,
+            index_rules=index_rules,
+            locks=[lock for lock in (parent.lock if parent else None, previous) if lock],
+            tested=tested,
+            builder_key=f"{base[0].python_version}-{base[1].hex[:12]}",
+        ),
+        tools.wheel_builder(base[0]),
+    )
+    view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
+    resolver = tools.resolver(options.resolver or stack.resolution.resolver or DEFAULT_RESOLVER)
+    demands = (
+        *_airflow_demands(stack, previous),
+        *asked_demands(stacks, stack.name),
+        *_parent_demands(parent.lock if parent else None, stack),
+        *(demands_from(stack, constraints.data, file=constraints.file) if constraints else demands_from(stack, None)),
+    )
+    return StackSession(
+        stacks=stacks,
+        stack=stack,
+        base=base[0],
+        base_lock=base[1],
+        parent=parent,
+        previous=previous,
+        constraints=constraints,
+        tested=tested,
+        index_rules=index_rules,
+        files=project.stack_files(stack.name),
+        view=view,
+        problem=Problem(
+            label=f"stacks/{stack.name}/stack.toml",
+            demands=tuple(dict.fromkeys(demands)),
+            preferences=_preferences(previous, parent.lock if parent else None, options),
+            python_version=base[0].python_version,
+            glibc=base[0].glibc,
+            platforms=stack.platforms,
+            index=tools.serve(view),
+        ),
+        solver=ResolverSolver(resolver, view.failure),
+        resolver_name=resolver.name,
+    )
+
+
+def make_rules(
+    stack: EffectiveStack,
+    *,
+    index_rules: Sequence[IndexRule],
+    locks: Sequence[StackLock],
+    tested: Mapping[str, str],
+    builder_key: str,
+) -> ViewRules:
+    """Make the rules of a stack's view: its own, the indexes', and where the locks before had each project from."""
+    resolution = stack.resolution
+    named: dict[str, set[str]] = {project: {version} for project, version in tested.items()}
+    for lock in locks:
+        for candidate in lock.candidates:
+            named.setdefault(candidate.project, set()).add(candidate.version)
+    for text in (*stack.requirements, *(f"{row.project}{row.specifier}" for row in stack.divergences)):
+        requirement = Requirement(text)
+        for specifier in requirement.specifier:
+            if _is_exact(specifier):
+                named.setdefault(canonicalize_name(requirement.name), set()).add(specifier.version)
+    return ViewRules(
+        as_of=resolution.as_of,
+        cooldown_days=resolution.cooldown_days or 0,
+        index_cooldowns={rule.name: rule.cooldown_days for rule in index_rules if rule.cooldown_days is not None},
+        exceptions=tuple((row.project, row.specifier) for row in resolution.exceptions),
+        reserved=tuple((pattern, rule.name) for rule in index_rules for pattern in rule.reserved),
+        homes={
+            candidate.project: candidate.index or DEFAULT_INDEX for lock in locks for candidate in lock.candidates
+        },
+        sdists=resolution.sdists is not False,
+        named={project: frozenset(versions) for project, versions in named.items()},
+        builder_key=builder_key,
+    )
+
+
+def asked_demands(stacks: Mapping[str, Stack], name: str) -> tuple[Demand, ...]:
+    """List what a stack and its parents ask for, parents first, each with who asks."""
+    line = (*reversed(parent_chain(stacks, name)), stacks[name])
+    return tuple(
+        Demand(kind=Kind.ASKED, text=text, source=f"stack:{stack.name}") for stack in line for text in stack.requirements
+    )
+
+
+def with_stack(stacks: Mapping[str, Stack], stack: Stack) -> Mapping[str, Stack]:
+    """Put another definition of a stack in its place."""
+    return {**stacks, stack.name: stack}
+
+
+def without_preferences(session: StackSession) -> StackSession:
+    """Take the newest of everything, as `--upgrade` does."""
+    return replace(session, problem=session.problem.preferring(()))
+
+
+def _airflow_demands(stack: EffectiveStack, previous: StackLock | None) -> tuple[Demand, ...]:
+    """Airflow as the stack names it; its other parts as the lock before had them with this very Airflow."""
+    source = f"stack:{stack.name}"
+    first = Demand(kind=Kind.AIRFLOW, text=f"{AIRFLOW}=={stack.airflow_version}", source=source)
+    if previous is None or previous.airflow_version != stack.airflow_version:
+        return (first,)
+    parts = {
+        candidate.project: candidate.version
+        for candidate in previous.candidates
+        if candidate.project in AIRFLOW_PARTS and candidate.project != AIRFLOW
+    }
+    pins = (
+        Demand(kind=Kind.AIRFLOW, text=f"{project}=={version}", source=source)
+        for project, version in sorted(parts.items())
+    )
+    return (first, *pins)
+
+
+def _parent_demands(parent: StackLock | None, stack: EffectiveStack) -> tuple[Demand, ...]:
+    if parent is None:
+        return ()
+    versions: dict[str, set[str]] = {}
+    for candidate in parent.candidates:
+        versions.setdefault(candidate.project, set()).add(candidate.version)
+    return tuple(
+        Demand(
+            kind=Kind.PARENT,
+            text=f"{candidate.project}=={candidate.version}",
+            source=f"stack:{parent.stack}",
+            platform=platform.name if len(versions[candidate.project]) > 1 else None,
+        )
+        for platform in stack.platforms
+        for candidate in parent.candidates_for(platform)
+    )
+
+
+def _preferences(
+    previous: StackLock | None, parent: StackLock | None, options: LockOptions
+) -> tuple[tuple[str, str], ...]:
+    if previous is None or options.upgrade:
+        return ()
+    bound = {candidate.project for candidate in parent.candidates} if parent else set()
+    pins: dict[str, str] = {}
+    for candidate in previous.candidates:
+        if candidate.project not in bound and candidate.project not in options.upgrade_packages:
+            pins.setdefault(candidate.project, candidate.version)
+    return tuple(sorted(pins.items()))
+
+
+def _is_exact(specifier: Specifier) -> bool:
+    return specifier.operator in {"==", "==="} and not specifier.version.endswith(".*")
