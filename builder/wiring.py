@@ -130,7 +130,7 @@ def make_lock_tools(
             world=World(make_upstream(settings, transport, now), snapshots, now=now, refresh=refresh, replay=replay),
             serve=lambda view: IndexAddress(url=INDEX_URL, proxy=index.serve(view)),
             resolver=make_resolver,
-            wheel_builder=lambda base: None,
+            wheel_builder=lambda base, resolver, rules, known: None,
             constraints=make_constraint_source(settings, transport),
             probe=TransportProbe(transport),
             remember=partial(remember_urls, make_artefact_store(), settings),

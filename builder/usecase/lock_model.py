@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.digest import Digest
-from builder.lock.model import BaseLock, LockedCandidate, StackLock
+from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate, StackLock
 from builder.project import Project
 from builder.resolve.model import IndexAddress, Resolver, WheelProbe
 from builder.snapshot.model import SnapshotStore, WheelBuilder
+from builder.snapshot.rules import ViewRules
 from builder.snapshot.view import IndexView
 from builder.snapshot.world import World
 from builder.stack.model import EffectiveStack
@@ -41,8 +42,9 @@ class LockTools:
     """Puts a view on the loopback index."""
     resolver: Callable[[str], Resolver]
     """Finds a resolver by name."""
-    wheel_builder: Callable[[BaseLock], WheelBuilder | None]
-    """Makes what builds sdists on a base; None where nothing does."""
+    wheel_builder: Callable[[BaseLock, Resolver, ViewRules, Sequence[BuiltWheel]], WheelBuilder | None]
+    """Makes what builds sdists on a base, whose requirements are resolved under rules, or are those of wheels built
+    before; None where nothing builds."""
     constraints: Callable[[Project, EffectiveStack, LockOptions], Constraints | None]
     """Gets a stack's constraints, from beside the lock or from where they are published."""
     probe: WheelProbe

@@ -78,19 +78,13 @@ def open_session(
     index_rules = project.load_index_rules()
     environment = marker_environment(base[0].python_version, stack.platforms[0])
     tested = tested_versions(constraints.data, environment, file=constraints.file) if constraints else {}
-    view = IndexView(
-        tools.world,
-        make_rules(
-            stack,
-            index_rules=index_rules,
-            locks=[lock for lock in (parent.lock if parent else None, previous) if lock],
-            tested=tested,
-            builder_key=f"{base[0].python_version}-{base[1].hex[:12]}",
-        ),
-        tools.wheel_builder(base[0]),
-    )
-    view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
     resolver = tools.resolver(options.resolver or stack.resolution.resolver or DEFAULT_RESOLVER)
+    locks = [lock for lock in (parent.lock if parent else None, previous) if lock]
+    rules = make_rules(stack, index_rules=index_rules, locks=locks, tested=tested)
+    known = [row.built for lock in locks for row in lock.candidates if row.built and not options.upgrade]
+    builder = tools.wheel_builder(base[0], resolver, replace(rules, sdists=False), known) if rules.sdists else None
+    view = IndexView(tools.world, replace(rules, builder_key=builder.key if builder else ""), builder)
+    view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
     demands = (
         *_airflow_demands(stack, previous),
         *asked_demands(stacks, stack.name),
@@ -129,7 +123,6 @@ def make_rules(
     index_rules: Sequence[IndexRule],
     locks: Sequence[StackLock],
     tested: Mapping[str, str],
-    builder_key: str,
 ) -> ViewRules:
     """Make the rules of a stack's view: its own, the indexes', and where the locks before had each project from."""
     resolution = stack.resolution
@@ -153,7 +146,6 @@ def make_rules(
         },
         sdists=resolution.sdists is not False,
         named={project: frozenset(versions) for project, versions in named.items()},
-        builder_key=builder_key,
     )
 
 

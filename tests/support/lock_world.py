@@ -15,10 +15,14 @@ from builder.lock.model import BaseLock, LockedDeb, LockedFile, ReleaseRecord
 from builder.lock.pylock import parse_stack_lock
 from builder.platform import AMD64, ARM64
 from builder.project import Project, open_project, shipped_bases
-from builder.resolve.model import OfferedWheel, Resolution, ResolutionRequest, ResolvedCandidate
+from builder.resolve.model import IndexAddress, Resolution, ResolutionRequest, ResolvedCandidate
+from builder.snapshot.model import OfferedFile
+from builder.snapshot.world import World as SnapshotWorld
 from builder.stack.inputs import base_inputs_digest
 from builder.store.files import DirectoryFileStore
+from builder.usecase.constraints import load_constraints
 from builder.usecase.lock_model import LockTools
+from tests.support.memory_snapshots import MadeUpUpstream, MemoryStore
 
 AIRFLOW_STACK = """\
 description = "For tests"
@@ -44,6 +48,8 @@ class World:
 
     offers: dict[str, str] = field(default_factory=lambda: {"apache-airflow": "3.3.2", "alpha": "1.0", "beta": "1.0"})
     """Project to its newest version."""
+    older: set[tuple[str, str]] = field(default_factory=set)
+    """Projects and versions that are offered too."""
     requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
     requests: list[ResolutionRequest] = field(default_factory=list)
@@ -52,31 +58,32 @@ class World:
     said: list[str] = field(default_factory=list)
     release_date: int = 1_700_000_000
     name: str = "fake 1"
+    snapshots: MemoryStore = field(default_factory=MemoryStore)
 
     def resolve(self, request: ResolutionRequest) -> Resolution:
-        """Follow requirements through the table; pins win over what is newest."""
+        """Follow requirements through the table; pins win over preferences, these over what is newest."""
         self.requests.append(request)
-        pins, found = dict(request.pins), dict[str, ResolvedCandidate]()
+        pins, found = dict(request.preferences) | dict(request.pins), dict[str, ResolvedCandidate]()
         todo: list[str] = [canonicalize_name(Requirement(text).name) for text in request.requirements]
         while todo:
             project = todo.pop()
             if project in found:
                 continue
-            version = pins.get(project, self.offers[project])
             needs = self.requires.get(project, ())
             todo += needs
-            name = f"{project.replace('-', '_')}-{version}-py3-none-any.whl"
-            wheel = OfferedWheel(
-                name=name,
-                url=f"https://me:secret@host/{name}",
-                size=None,
-                sha256=None,
-                upload_time=self.times.get(project, "2023-11-01T00:00:00Z"),
-            )
-            found[project] = ResolvedCandidate(project=project, version=version, wheel=wheel, dependencies=needs)
+            version = pins.get(project, self.offers[project])
+            found[project] = ResolvedCandidate(project=project, version=version, dependencies=needs)
         return Resolution(platform=request.platform, candidates=tuple(found[name] for name in sorted(found)))
 
-    def measure(self, wheels: Sequence[OfferedWheel]) -> tuple[LockedFile, ...]:
+    def upstream(self) -> MadeUpUpstream:
+        """Offer a wheel of each version that anything names."""
+        made = MadeUpUpstream()
+        versions = {(project, version) for project, version in self.offers.items()} | self.older
+        for project, version in sorted(versions):
+            made.offer(project, version, upload_time=self.times.get(project, "2023-11-01T00:00:00Z"))
+        return made
+
+    def measure(self, wheels: Sequence[OfferedFile]) -> tuple[LockedFile, ...]:
         """Make up size and hash from the name."""
         return tuple(
             LockedFile(name=wheel.name, size=len(wheel.name), sha256=Digest.of(wheel.name.encode())) for wheel in wheels
@@ -94,12 +101,18 @@ class World:
             return dump_base_lock(self.base_lock(project, name))
 
         return LockTools(
-            resolver=self,
+            world=SnapshotWorld(self.upstream(), self.snapshots, now=0),
+            serve=lambda view: IndexAddress(url="http://index.invalid/simple", proxy="http://127.0.0.1:1"),
+            resolver=lambda name: self,
+            wheel_builder=lambda base, resolver, rules, known: None,
+            constraints=lambda project, stack, options: load_constraints(project, stack),
             probe=self,
             remember=self.remember,
             files=DirectoryFileStore(project.root / "cache"),
+            snapshots=self.snapshots,
             lock_base=lock_base,
             say=self.said.append,
+            now=0,
         )
 
     def base_lock(self, project: Project, name: str) -> BaseLock:
