@@ -8,8 +8,12 @@ from difflib import get_close_matches
 
 from builder.errors import StackError
 
-RESERVED = frozenset({"bases"})
-"""Folders of stacks/ that are no stacks."""
+RESERVED = {
+    "bases": "stacks/bases/ holds something else",
+    "export": "`airflow-kubler lock export` is a command; take another name",
+    "import": "`airflow-kubler lock import` is a command; take another name",
+}
+"""Names that no stack may have, and why."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
@@ -23,7 +27,7 @@ def check_name(text: str, *, context: str) -> StackError | None:
     if is_name(text):
         return None
     if text in RESERVED:
-        return StackError(f"{text!r} cannot name a stack", context=context, hint=f"stacks/{text}/ holds something else")
+        return StackError(f"{text!r} cannot name a stack", context=context, hint=RESERVED[text])
     return StackError(
         f"{text[:80]!r} cannot name a stack or a base",
         context=context,

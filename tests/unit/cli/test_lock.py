@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from builder.cli.lock import render_report
+from builder.cli.lock_report import render_report
 from builder.cli.root import root
 from builder.project import Project
 from builder.usecase.lock import lock_stacks

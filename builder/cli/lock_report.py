@@ -1,0 +1,45 @@
+"""What `airflow-kubler lock` answers, as text and for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.usecase.lock_model import LockReport, LockState
+
+
+def render_states(states: tuple[LockState, ...]) -> str:
+    """Render a line for each lock."""
+    lines = []
+    for state in states:
+        verdict = f"stale: {'; '.join(state.reasons)}" if state.reasons else "fresh"
+        lines.append(f"{state.kind} {state.name}: {verdict}")
+    return "\n".join(lines)
+
+
+def render_report(report: LockReport) -> str:
+    """Render what locking brought, and the way on."""
+    lines = [f"base {name}: locked" for name in report.bases]
+    for change in report.stacks:
+        counts = [f"{change.count(kind)} {kind}" for kind in ("added", "moved", "removed") if change.count(kind)]
+        news = ", ".join(counts) if counts else ("rewritten" if change.changed else "unchanged")
+        lines.append(f"{change.stack}: {change.candidates} projects in {change.layers} layers, {news}")
+        lines += [
+            f"  {move.project} {move.before} -> {move.after}" for move in change.moves if move.before and move.after
+        ]
+    if report.stale:
+        lines.append(
+            f"stale now: {', '.join(report.stale)}; lock them with: airflow-kubler lock {' '.join(report.stale)}"
+        )
+    return "\n".join(lines)
+
+
+def state_to_dict(state: LockState) -> dict[str, Any]:
+    """Make the JSON form of a line of `lock --check`."""
+    return {"kind": state.kind, "name": state.name, "fresh": not state.reasons, "reasons": state.reasons}
+
+
+def report_to_dict(report: LockReport) -> dict[str, Any]:
+    """Make the JSON form of what locking brought."""
+    from dataclasses import asdict
+
+    return asdict(report)
