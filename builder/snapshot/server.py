@@ -192,7 +192,9 @@ def _make_answer(view: IndexView, path: list[str], known_tag: str) -> Callable[[
         except BuilderError as error:
             view.note_failure(error)
         except Exception as error:  # noqa: BLE001 - a thread of the server: it must answer, and the error must be seen
-            view.note_failure(BuilderError(f"the loopback index failed: {error!r}"))
+            failure = BuilderError(f"the loopback index failed: {error!r}")
+            failure.__cause__ = error
+            view.note_failure(failure)
         return Answer(status="502 Bad Gateway")
 
     return make
