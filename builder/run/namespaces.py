@@ -1,6 +1,7 @@
 """A container by user namespaces alone: the program `python -m builder.run.namespaces SPEC`, started by userns.py.
 
 1. Enter new user, mount, pid, ipc and uts namespaces, and a network one when wanted; the caller becomes the image's user.
+   Where root asks for it (`as_root`), without a user namespace: the command then gets a user of this machine without rights.
 2. Fork: the child is process 1 of the new pid namespace.
 3. Mount the root folder, memory file systems, devices, /proc and the volumes; then make the root read-only.
 4. Make it the root, let go of the old one, give up every privilege for good, become the command.
@@ -17,12 +18,13 @@ import ctypes
 import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict
+from typing import Any, NoReturn, NotRequired, TypedDict
 
 from builder.run.foreground import exit_status, forwarding
 
@@ -65,16 +67,23 @@ class Spec(TypedDict):
     """Source, target in the container, read-only; the target exists, below the root or what was bound before."""
     failure: str
     """A file to write to when the command cannot be started."""
+    as_root: NotRequired[bool]
+    """The caller is root, and the command's user is to be one of this machine, without a user namespace."""
+    scratch_options: NotRequired[str]
+    """Options of the memory file systems, as `size=64m`, besides their mode."""
+    limits: NotRequired[dict[str, int]]
+    """Of the command and each of its children, by resource.RLIMIT's names in lower case, as `cpu`. Whoever has limits is also
+    the first to be ended where memory runs out."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run a spec; `--probe` only tries whether it would work."""
-    if arguments == ["--probe"]:
-        return _probe()
+    """Run a spec; `--probe`, or `--probe root` for `as_root`, only tries whether it would work."""
+    if arguments[0] == "--probe":
+        return _probe(as_root=arguments[1:] == ["root"])
     spec: Spec = json.loads(Path(arguments[0]).read_bytes())
     failure = os.open(spec["failure"], os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _enter(spec["uid"], spec["gid"], own_network=not spec["network"])
+        _enter(spec["uid"], spec["gid"], own_network=not spec["network"], as_root=spec.get("as_root", False))
     except OSError as error:
         os.write(failure, str(error).encode())
         return 1
@@ -85,9 +94,9 @@ def main(arguments: list[str]) -> int:
         return exit_status(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
-def _probe() -> int:
+def _probe(*, as_root: bool) -> int:
     try:
-        _enter(os.geteuid(), os.getegid(), own_network=True)
+        _enter(os.geteuid(), os.getegid(), own_network=True, as_root=as_root)
         _mount("tmpfs", "/tmp", "tmpfs")  # noqa: S108 - in a mount namespace of its own
     except OSError as error:
         sys.stderr.write(f"{error.strerror}\n")
@@ -95,14 +104,17 @@ def _probe() -> int:
     return 0
 
 
-def _enter(uid: int, gid: int, *, own_network: bool) -> None:
+def _enter(uid: int, gid: int, *, own_network: bool, as_root: bool) -> None:
     """Step 1."""
     flags = sum(_CLONE.values()) | (_CLONE_NETWORK if own_network else 0)
-    outer_uid, outer_gid = os.geteuid(), os.getegid()
-    _checked(_libc.unshare(flags), "user namespaces")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1")
+    if as_root:
+        _checked(_libc.unshare(flags & ~_CLONE["user"]), "namespaces")
+    else:
+        outer_uid, outer_gid = os.geteuid(), os.getegid()
+        _checked(_libc.unshare(flags), "user namespaces")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1")
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     if own_network:
         _start_loopback()
@@ -113,9 +125,12 @@ def _become(spec: Spec, failure: int) -> NoReturn:
     try:
         _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
         _mount_all(spec, Path(spec["root"]))
+        _limit(spec)
         _make_root(spec["root"])
         os.chdir(spec["workdir"])
         os.umask(0o022)
+        if spec.get("as_root"):
+            _leave_root(spec["uid"], spec["gid"])
         _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
         # The user is not root in here, so all capabilities go with the execve.
         os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 - no shell wanted
@@ -124,11 +139,31 @@ def _become(spec: Spec, failure: int) -> NoReturn:
     os._exit(1)
 
 
+def _limit(spec: Spec) -> None:
+    limits = spec.get("limits", {})
+    for name, value in limits.items():
+        number = getattr(resource, f"RLIMIT_{name.upper()}")
+        hard = resource.getrlimit(number)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(number, (least, least))
+    if limits:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _leave_root(uid: int, gid: int) -> None:
+    """Become a user without rights. All capabilities go with it; so does the wish to end with the parent, renewed here."""
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
 def _mount_all(spec: Spec, root: Path) -> None:
     _mount(str(root), str(root), None, _MS_BIND | _MS_REC)
     _mount_devices(root / "dev")
+    options = ",".join(filter(None, ("mode=1777", spec.get("scratch_options"))))
     for target in spec["scratch"]:
-        _mount("tmpfs", str(root) + target, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
+        _mount("tmpfs", str(root) + target, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     try:
         _mount("proc", str(root / "proc"), "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     except PermissionError:

@@ -1,0 +1,63 @@
+"""Why no wheel comes of an sdist, each kind with its way out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from builder.errors import IntegrityError
+
+_HINT_WHEEL = "ask for a version that has a wheel, or put a wheel of it on an index of yours"
+
+
+class Kind(StrEnum):
+    """The kinds of sdist that give no wheel here."""
+
+    FORBIDDEN = "forbidden"
+    ARCHIVE = "archive"
+    TOO_LARGE = "too-large"
+    BUILD_SYSTEM = "build-system"
+    REQUIREMENT = "build-requirement"
+    FAILED = "build-failed"
+    TIME = "build-time"
+    COMPILER = "needs-compiler"
+    WHEEL = "not-its-wheel"
+    NOT_REPRODUCIBLE = "not-reproducible"
+
+
+_HINTS = {
+    Kind.FORBIDDEN: f"{_HINT_WHEEL}, or allow sdists: [resolution] sdists = true",
+    Kind.COMPILER: "use a base built by BuildKit, which has compilers, or a version that has a wheel",
+}
+
+
+class SdistError(IntegrityError):
+    """An sdist that cannot become a wheel here.
+
+    Args:
+        kind: which rule it breaks.
+        message: one sentence of what is wrong.
+        sdist: the sdist's file name, or project and version.
+        entry: the entry at fault.
+        output: the end of what the build said; untrusted.
+    """
+
+    def __init__(self, kind: Kind, message: str, *, sdist: str, entry: str = "", output: str = "") -> None:
+        said = "".join(f"\n  | {line}" for line in printable(output).splitlines()[-12:])
+        where = printable(f"{sdist}: {entry}" if entry else sdist).replace("\n", " ")
+        super().__init__(f"{printable(message)}{said}", context=where, hint=_HINTS.get(kind, _HINT_WHEEL))
+        self.kind = kind
+        self.sdist = sdist
+        self.output = output
+
+
+def forbidden(project: str, version: str) -> SdistError:
+    """Say that a version has an sdist only, which the stack's policy does not allow to be built."""
+    message = f"{project} {version} has no wheel, and the stack's [resolution] sdists = false forbids to build one"
+    return SdistError(Kind.FORBIDDEN, message, sdist=f"{project}=={version}")
+
+
+def printable(text: str) -> str:
+    """Escape what would rewrite a terminal or a log: it comes from outside."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text[-8000:]
+    )
