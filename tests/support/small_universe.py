@@ -1,0 +1,123 @@
+"""A handful of projects, and a solver that tries everything: what it calls impossible is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from builder.errors import ResolutionError
+from builder.platform import AMD64, Platform
+from builder.resolve.model import IndexAddress, Resolution, ResolutionRequest, ResolvedCandidate
+from builder.resolve.problem import Demand, Kind, Problem, Solved, Unsolved, make_request
+
+Universe = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Project to version to requirements; a requirement may end in `; PLATFORM`."""
+
+
+def name_all(universe: Universe, _request: ResolutionRequest) -> frozenset[str]:
+    """Name every project, as the longest derivation would."""
+    return frozenset(universe)
+
+
+@dataclass(slots=True)
+class ExhaustiveSolver:
+    """A Solver by depth-first search: preferences first, then the newest, or the lowest where that is asked for."""
+
+    universe: Universe
+    name: Callable[[Universe, ResolutionRequest], frozenset[str]] = name_all
+    """Which projects the derivation of a failure names."""
+    asked: list[Problem] = field(default_factory=list)
+
+    def solve(self, problem: Problem) -> Solved | Unsolved:
+        """Solve on all platforms."""
+        self.asked.append(problem)
+        resolutions = []
+        for platform in problem.platforms:
+            request = make_request(problem, platform)
+            chosen = self._search(request, platform, {}, list(request.requirements))
+            if chosen is None:
+                error = ResolutionError("no solution")
+                return Unsolved(platform=platform, error=error, named=self.name(self.universe, request))
+            resolutions.append(Resolution(platform=platform, candidates=self._candidates(chosen, platform)))
+        return Solved(resolutions=tuple(resolutions))
+
+    def _search(
+        self, request: ResolutionRequest, platform: Platform, chosen: dict[str, str], todo: list[str]
+    ) -> dict[str, str] | None:
+        todo = [text for text in todo if _applies(text, platform)]
+        if not todo:
+            return chosen
+        wanted = Requirement(todo[0].partition(";")[0])
+        if wanted.name in chosen:
+            fits = wanted.specifier.contains(chosen[wanted.name], prereleases=True)
+            return self._search(request, platform, chosen, todo[1:]) if fits else None
+        for version in self._versions(request, wanted.name):
+            if wanted.specifier.contains(version, prereleases=True):
+                more = self.universe[wanted.name][version]
+                found = self._search(request, platform, chosen | {wanted.name: version}, [*todo[1:], *more])
+                if found is not None:
+                    return found
+        return None
+
+    def _versions(self, request: ResolutionRequest, project: str) -> Iterator[str]:
+        """Give the versions that constraints allow, the one to be tried first first."""
+        bounds = [Requirement(text) for text in request.constraints]
+        bounds += [Requirement(f"{name}=={version}") for name, version in request.pins]
+        direct = {Requirement(text).name for text in request.requirements}
+        preferred = dict(request.preferences).get(project)
+        newest_first = not (request.lowest_direct and project in direct)
+        versions = sorted(self.universe.get(project, ()), key=Version, reverse=newest_first)
+        for version in sorted(versions, key=lambda version: version != preferred):
+            if all(bound.specifier.contains(version) for bound in bounds if bound.name == project):
+                yield version
+
+    def _candidates(self, chosen: Mapping[str, str], platform: Platform) -> tuple[ResolvedCandidate, ...]:
+        return tuple(
+            ResolvedCandidate(
+                project=project,
+                version=version,
+                dependencies=tuple(
+                    sorted(
+                        Requirement(text.partition(";")[0]).name
+                        for text in self.universe[project][version]
+                        if _applies(text, platform)
+                    )
+                ),
+            )
+            for project, version in sorted(chosen.items())
+        )
+
+
+def make_problem(
+    *asked: str,
+    tested: Mapping[str, str] | None = None,
+    airflow: str = "",
+    diverged: tuple[str, ...] = (),
+    platforms: tuple[Platform, ...] = (AMD64,),
+    preferences: Mapping[str, str] | None = None,
+) -> Problem:
+    """Make a problem of requirements, tested versions by project, and divergences."""
+    demands = [Demand(kind=Kind.AIRFLOW, text=airflow, source="stack:etl")] if airflow else []
+    demands += [Demand(kind=Kind.ASKED, text=text, source="stack:etl") for text in asked]
+    demands += [
+        Demand(kind=Kind.TESTED, text=f"{project}=={version}", source="constraints.txt")
+        for project, version in (tested or {}).items()
+    ]
+    demands += [Demand(kind=Kind.DIVERGED, text=text, source="stack:etl") for text in diverged]
+    return Problem(
+        label="stacks/etl/stack.toml",
+        demands=tuple(demands),
+        preferences=tuple((preferences or {}).items()),
+        python_version="3.13.5",
+        glibc="2.41",
+        platforms=platforms,
+        index=IndexAddress(url="http://index.invalid/etl/simple", proxy="http://127.0.0.1:1"),
+    )
+
+
+def _applies(text: str, platform: Platform) -> bool:
+    marker = text.partition(";")[2].strip()
+    return not marker or marker == platform.name
