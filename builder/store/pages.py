@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from builder.errors import PackageIndexError
 from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
@@ -11,6 +11,10 @@ from builder.store.transport import Response, Transport, TransportError, redact
 
 LARGEST_PAGE = 64 << 20
 """The largest page of a public index, a project of thousands of releases, has less than half of this."""
+
+
+class AnswerTooLargeError(PackageIndexError):
+    """An answer is larger than what was ready to be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,9 @@ class Page:
     """Where it came from at last; relative links are relative to it."""
     content_type: str
     body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
 
 
 def read_page(
@@ -30,8 +37,17 @@ def read_page(
     headers: Mapping[str, str] | None = None,
     largest: int = LARGEST_PAGE,
     patience: Patience | None = None,
+    accepted: Collection[int] = (200,),
 ) -> Page | None:
     """Read a page; returns None where there is none (HTTP 404, 410).
+
+    Args:
+        url: where.
+        transport: asks.
+        headers: sent with the question, as `if-none-match` or `range`.
+        largest: bytes.
+        patience: how often to ask.
+        accepted: statuses that are answers; add 304 or 206 to what was asked for.
 
     Raises:
         PackageIndexError: no answer after all tries, a refusal, or a page too large.
@@ -43,7 +59,7 @@ def read_page(
         try:
             with transport.open(url, headers or {}) as response:
                 if response.status not in TEMPORARY_STATUS:
-                    return _whole(response, largest)
+                    return _whole(response, largest, accepted)
                 why = f"HTTP {response.status}"
                 asked = retry_after(response.headers, patience.wall())
                 pause = pause if asked is None else asked
@@ -57,10 +73,10 @@ def read_page(
     raise _failed(url, why)
 
 
-def _whole(response: Response, largest: int) -> Page | None:
+def _whole(response: Response, largest: int, accepted: Collection[int]) -> Page | None:
     if response.status in {404, 410}:
         return None
-    if response.status != 200:
+    if response.status not in accepted:
         hint = "check the credentials of this index" if response.status in {401, 403} else ""
         raise _failed(response.url, f"HTTP {response.status}", hint=hint)
     chunks: list[bytes] = []
@@ -68,9 +84,15 @@ def _whole(response: Response, largest: int) -> Page | None:
     for chunk in response.chunks():
         size += len(chunk)
         if size > largest:
-            raise _failed(response.url, f"its answer is larger than {largest} bytes")
+            raise AnswerTooLargeError(f"its answer is larger than {largest} bytes", context=redact(response.url))
         chunks.append(chunk)
-    return Page(url=response.url, content_type=response.headers.get("content-type", ""), body=b"".join(chunks))
+    return Page(
+        url=response.url,
+        content_type=response.headers.get("content-type", ""),
+        body=b"".join(chunks),
+        status=response.status,
+        headers=response.headers,
+    )
 
 
 def _failed(url: str, why: str, *, hint: str = "") -> PackageIndexError:
