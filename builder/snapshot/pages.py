@@ -41,6 +41,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _STATUS = re.compile(r"[a-z][a-z-]{0,31}\Z")
 _WHEEL = re.compile(r"(\w[\w.]*)-([^-]+)(?:-\d[^-]*)?-[\w.]+-[\w.]+-[\w.]+\.whl\Z", re.ASCII)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*\Z")
+_PLAIN_LINK = re.compile(
+    r"(https?://[a-z0-9.-]+(?::\d{1,4})?/[A-Za-z0-9._~/+%!-]*[A-Za-z0-9._~+%!-])(?:#([\w=&-]*))?\Z", re.ASCII
+)
+"""Links that need no further look: nearly all of them, and pages have thousands."""
 _OPTIONAL = ("sha256", "size", "upload_time", "requires_python", "yanked", "metadata_sha256")
 
 
@@ -289,6 +293,8 @@ def _html_file(base: str, anchor: Mapping[str, str | None]) -> OfferedFile | Non
 
 def _link(base: str, href: str) -> tuple[str, str] | None:
     """Resolve a link: address without credentials and fragment, and the fragment; None where it must not be followed."""
+    if plain := _PLAIN_LINK.match(href):
+        return plain[1], plain[2] or ""
     try:
         parts = urlsplit(urljoin(base, href.strip()))
         origin(parts.geturl())
@@ -329,6 +335,8 @@ def _utc(value: object) -> str | None:
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment is None or moment.tzinfo is None:
             return None
+        if isinstance(value, str) and value.endswith("Z") and value[10:20:9] in {"T.", "TZ"}:
+            return f"{value[:19]}Z"
         return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (ValueError, OverflowError):
         return None
