@@ -1,7 +1,8 @@
 """A project folder: stacks/ and locks/ on disk. The edge that reads them; the meaning is in stack/ and lock/.
 
-stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
+stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml     stacks/indexes.toml
 locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
+locks/constraints.<Airflow>-py<Python>.txt  locks/constraints.<stack>.txt
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TypeVar
 from builder.atomic import replacing
 from builder.errors import BuilderError, IssuesError, StackError
 from builder.stack.base import parse_base
-from builder.stack.model import Base, EffectiveStack, Stack
+from builder.stack.model import Base, EffectiveStack, IndexRule, Stack
 from builder.stack.names import check_name, nearest
-from builder.stack.reader import parse_stack
+from builder.stack.reader import is_address, parse_stack
+from builder.stack.rules import parse_index_rules
 
 _T = TypeVar("_T")
 _BASES = "bases"
@@ -106,10 +108,41 @@ class Project:
         """
         return _load_each(self.base_names(), self.load_base)
 
+    def load_index_rules(self) -> tuple[IndexRule, ...]:
+        """Read what holds for indexes, by name; empty where there is no stacks/indexes.toml."""
+        path = self.stacks_folder / "indexes.toml"
+        return parse_index_rules(path.read_bytes(), file="stacks/indexes.toml") if path.is_file() else ()
+
+    def constraints_path(self, stack: EffectiveStack) -> Path | None:
+        """Name the file that fetched constraints are kept in, there or not; None where none are fetched.
+
+        The official set is shared by all stacks of one Airflow and Python; that of an address by the stack which names it
+        and its children.
+        """
+        if stack.constraints == "official":
+            python = self.load_base(stack.base).python
+            return self.locks_folder / f"constraints.{stack.airflow_version}-py{python}.txt"
+        if is_address(stack.constraints):
+            return self.locks_folder / f"constraints.{stack.constraints_from or stack.name}.txt"
+        return None
+
     def load_constraints(self, stack: EffectiveStack) -> bytes | None:
-        """Read the constraints file that a stack holds to; None for `official` and `none`."""
-        if stack.constraints in {"official", "none"}:
+        """Read the constraints that a stack holds to, from the project's own files; None for `none`.
+
+        Raises:
+            StackError: the file is not there: of fetched ones the first `lock` makes it.
+        """
+        if stack.constraints == "none":
             return None
+        kept = self.constraints_path(stack)
+        if kept is not None:
+            if kept.is_file():
+                return kept.read_bytes()
+            raise StackError(
+                "is not there",
+                context=kept.relative_to(self.root).as_posix(),
+                hint=f"fetch it with: airflow-kubler lock {stack.name}",
+            )
         owner, _, beside = stack.constraints.partition("/")
         folder = (self.stacks_folder / owner).resolve()
         path = (folder / beside).resolve()
@@ -117,7 +150,7 @@ class Project:
             raise StackError(
                 f"no file {beside!r} beside it",
                 context=f"stacks/{owner}/stack.toml: airflow.constraints",
-                hint='write "official", "none", or the path of a file in the folder of the stack',
+                hint='write "official", "none", an https address, or the path of a file in the folder of the stack',
             )
         return path.read_bytes()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from builder.digest import Digest
 from builder.platform import Platform
-from builder.stack.model import Base, Divergence
+from builder.stack.model import Base, Divergence, IndexRule, ResolutionRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,10 @@ class StackLock:
     """Files of stacks/<name>/files/ copied into the image: path in the image, content by hash."""
     divergences: tuple[Divergence, ...] = ()
     """Deliberate steps away from the constraints, by project."""
+    resolution: ResolutionRules = field(default_factory=ResolutionRules)
+    """The rules of `[resolution]` that it was made by."""
+    index_rules: tuple[IndexRule, ...] = ()
+    """The rules of stacks/indexes.toml that it was made by, by name."""
 
     def candidates_for(self, platform: Platform) -> tuple[LockedCandidate, ...]:
         """List the candidates that a platform installs, by project."""

@@ -20,6 +20,7 @@ from builder.digest import Digest
 from builder.lock.inline import dump_inline
 from builder.lock.model import LockedCandidate, LockedFile, PlannedLayer, StackLock
 from builder.platform import PLATFORMS, Platform
+from builder.stack.stated import divergence_to_dict, index_rule_to_dict, resolution_to_dict
 
 LOCK_VERSION = "1.0"
 """Of PEP 751."""
@@ -82,6 +83,7 @@ def _iter_packages(lock: StackLock) -> Iterator[str]:
         yield _line("wanted-by", list(candidate.wanted_by))
         if candidate.upload_time is not None:
             yield _line("upload-time", candidate.upload_time)
+        yield from _iter_origin(candidate)
         if len(files) > 1 or lacking:
             positions = {
                 platform.name: files.index(candidate.wheels[platform.name])
@@ -89,6 +91,19 @@ def _iter_packages(lock: StackLock) -> Iterator[str]:
                 if platform.name in candidate.wheels
             }
             yield _line("wheels", positions)
+
+
+def _iter_origin(candidate: LockedCandidate) -> Iterator[str]:
+    if candidate.tested is not None:
+        yield _line("tested", candidate.tested)
+    if candidate.index is not None:
+        yield _line("index", candidate.index)
+    if candidate.built is not None:
+        requires = [
+            {"project": project, "version": version, **_file_to_dict(file)}
+            for project, version, file in candidate.built.requires
+        ]
+        yield _line("built", {"sdist": _file_to_dict(candidate.built.sdist), "requires": requires})
 
 
 def distinct_wheels(candidate: LockedCandidate, platforms: Sequence[Platform]) -> list[LockedFile]:
@@ -133,7 +148,13 @@ def _iter_tool(lock: StackLock) -> Iterator[str]:
     yield _line("created", lock.created)
     yield _line("platforms", [platform.name for platform in lock.platforms])
     yield _line("compression", lock.compression)
-    yield from _iter_rows("files", [_file_to_dict(path, file) for path, file in lock.files])
+    if lock.divergences:
+        yield from _iter_rows("divergences", [divergence_to_dict(one) for one in lock.divergences])
+    if rules := resolution_to_dict(lock.resolution):
+        yield _line("resolution", rules)
+    if lock.index_rules:
+        yield from _iter_rows("indexes", [index_rule_to_dict(rule) for rule in lock.index_rules])
+    yield from _iter_rows("files", [{"path": path, **_file_to_dict(file)} for path, file in lock.files])
     yield from _iter_rows("plan", [_layer_to_dict(layer) for layer in lock.plan])
 
 
@@ -149,8 +170,8 @@ def _iter_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "]"
 
 
-def _file_to_dict(path: str, file: LockedFile) -> dict[str, Any]:
-    return {"path": path, "name": file.name, "size": file.size, "sha256": file.sha256.hex}
+def _file_to_dict(file: LockedFile) -> dict[str, Any]:
+    return {"name": file.name, "size": file.size, "sha256": file.sha256.hex}
 
 
 def _layer_to_dict(layer: PlannedLayer) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from builder.digest import Digest
 from builder.lock.model import StackLock
 from builder.stack.inputs import inputs_digest
-from builder.stack.model import EffectiveStack
+from builder.stack.model import Divergence, EffectiveStack, IndexRule
+
+
+def by_project(divergences: Sequence[Divergence]) -> tuple[Divergence, ...]:
+    """Order divergences as a lock holds them."""
+    return tuple(sorted(divergences, key=lambda divergence: divergence.project))
 
 
 def stale_reasons(
@@ -18,6 +23,7 @@ def stale_reasons(
     parent_lock: Digest | None,
     constraints: Digest | None,
     files: Mapping[str, Digest],
+    index_rules: Sequence[IndexRule] = (),
 ) -> tuple[str, ...]:
     """Say what changed since a lock was made; empty where it is fresh.
 
@@ -26,10 +32,18 @@ def stale_reasons(
         stack: as it is now.
         base_lock: of the base lock file's bytes, now.
         parent_lock: of the nearest parent's lock file's bytes, now.
-        constraints: of the stack's constraints file, now.
+        constraints: of the constraints that the stack holds to, now.
         files: of stacks/<name>/files, by path, now.
+        index_rules: of stacks/indexes.toml, now.
     """
-    now = inputs_digest(stack, base_lock=base_lock, parent_lock=parent_lock, constraints=constraints, files=files)
+    now = inputs_digest(
+        stack,
+        base_lock=base_lock,
+        parent_lock=parent_lock,
+        constraints=constraints,
+        files=files,
+        index_rules=index_rules,
+    )
     if now == lock.inputs:
         return ()
     locked_files = {path: file.sha256 for path, file in lock.files}
@@ -46,6 +60,9 @@ def stale_reasons(
             f"parent {(*stack.parents, '')[0]} was locked again",
         ),
         (lock.constraints != constraints, "the constraints changed"),
+        (lock.divergences != by_project(stack.divergences), "the divergences changed"),
+        (lock.resolution != stack.resolution, "the rules of [resolution] changed"),
+        (lock.index_rules != tuple(index_rules), "stacks/indexes.toml changed"),
         (lock.platforms != stack.platforms, "the platforms changed"),
         (lock.compression != stack.compression, "the compression changed"),
         (any(locked_files.get(path) != digest for path, digest in files.items()), "files/ changed"),

@@ -13,6 +13,9 @@ from builder.errors import IssuesError, StackError
 from builder.platform import PLATFORMS
 from builder.stack.model import DEFAULT_LAYER_BUDGET, Base, Divergence, EffectiveStack, Stack
 from builder.stack.names import nearest
+from builder.stack.reader import is_address
+from builder.stack.requirements import check_airflow_requirement
+from builder.stack.rules import apply_rules
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -50,6 +53,7 @@ def effective_stack(stacks: Mapping[str, Stack], name: str) -> EffectiveStack:
     """
     line = (*reversed(parent_chain(stacks, name)), stacks[name])
     issues = [issue for position in range(1, len(line)) for issue in _iter_issues(line[:position], line[position])]
+    issues += [issue for stack in line for issue in _iter_airflow_issues(stack, line[0].airflow_version or "")]
     if issues:
         raise IssuesError(issues)
     return _apply(line)
@@ -124,6 +128,8 @@ def _apply(line: tuple[Stack, ...]) -> EffectiveStack:
         platforms=platforms or tuple(sorted(PLATFORMS.values())),
         layers=_nearest(stack.image.layers for stack in line) or DEFAULT_LAYER_BUDGET,
         compression=_nearest(stack.image.compression for stack in line) or DEFAULT_COMPRESSION,
+        resolution=apply_rules(stack.resolution for stack in line),
+        constraints_from=_nearest(stack.name if stack.constraints else None for stack in line) or "",
     )
 
 
@@ -134,7 +140,7 @@ def _nearest(values: Iterable[_T | None]) -> _T | None:
 
 
 def _constraints(stack: Stack) -> str | None:
-    if stack.constraints is None or stack.constraints in _KEYWORDS:
+    if stack.constraints is None or stack.constraints in _KEYWORDS or is_address(stack.constraints):
         return stack.constraints
     return f"{stack.name}/{stack.constraints}"
 
@@ -172,6 +178,13 @@ def _iter_issues(parents: tuple[Stack, ...], child: Stack) -> Iterable[StackErro
         if divergence.project in known:
             message = f"{divergence.project!r} diverges in a parent already"
             yield StackError(message, context=f"{where}: divergences[{position}].project", hint="leave it out here")
+
+
+def _iter_airflow_issues(stack: Stack, version: str) -> Iterable[StackError]:
+    for text in stack.requirements:
+        problem, way_out = check_airflow_requirement(text, version)
+        if problem:
+            yield StackError(problem, context=f"stacks/{stack.name}: requirements", hint=way_out)
 
 
 def _missing_parent(stacks: Mapping[str, Stack], child: str, parent: str) -> StackError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.stack.base import base_to_dict
-from builder.stack.model import Base, Divergence, EffectiveStack
+from builder.stack.model import Base, EffectiveStack, IndexRule
+from builder.stack.stated import divergence_to_dict, index_rule_to_dict, resolution_to_dict
 
 INPUTS_FORMAT = 1
 """Goes up when the meaning of the inputs changes, which makes every lock stale at once."""
@@ -21,6 +22,7 @@ def inputs_digest(
     parent_lock: Digest | None,
     constraints: Digest | None,
     files: Mapping[str, Digest],
+    index_rules: Sequence[IndexRule] = (),
 ) -> Digest:
     """Digest everything that a stack's lock is made from, bar what indexes offer.
 
@@ -28,10 +30,11 @@ def inputs_digest(
         stack: the stack with its parents applied; owners are no input, since no lock holds them.
         base_lock: of the base lock file's bytes.
         parent_lock: of the nearest parent's lock file's bytes.
-        constraints: of the bytes of a constraints file of our own; None for `official` and `none`.
+        constraints: of the bytes of the constraints that hold; None where none do.
         files: of stacks/<name>/files, by path.
+        index_rules: of stacks/indexes.toml. Like `[resolution]`, they are an input only where they are stated.
     """
-    value = {
+    value: dict[str, Any] = {
         "format": INPUTS_FORMAT,
         "stack": _stack_to_dict(stack),
         "base_lock": base_lock.hex,
@@ -39,6 +42,10 @@ def inputs_digest(
         "constraints": constraints.hex if constraints else None,
         "files": {path: digest.hex for path, digest in files.items()},
     }
+    if rules := resolution_to_dict(stack.resolution):
+        value["resolution"] = rules
+    if index_rules:
+        value["indexes"] = [index_rule_to_dict(rule) for rule in index_rules]
     return Digest.of(dump_json(value))
 
 
@@ -56,18 +63,8 @@ def _stack_to_dict(stack: EffectiveStack) -> dict[str, Any]:
         "constraints": stack.constraints,
         "base": stack.base,
         "requirements": list(stack.requirements),
-        "divergences": [_divergence_to_dict(divergence) for divergence in stack.divergences],
+        "divergences": [divergence_to_dict(divergence) for divergence in stack.divergences],
         "platforms": [platform.name for platform in stack.platforms],
         "layers": stack.layers,
         "compression": stack.compression,
-    }
-
-
-def _divergence_to_dict(divergence: Divergence) -> dict[str, str]:
-    return {
-        "project": divergence.project,
-        "specifier": divergence.specifier,
-        "reason": divergence.reason,
-        "owner": divergence.owner,
-        "expires": divergence.expires.isoformat(),
     }

@@ -51,6 +51,18 @@ class ResolutionRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRule:
+    """What holds for one index of the user's settings, by its name: `stacks/indexes.toml`. Addresses stand nowhere here."""
+
+    name: str
+    """`default` for the index of the lowest priority."""
+    reserved: tuple[str, ...] = ()
+    """Patterns of projects that come from this index and no other, as `acme-*`; lower-case, sorted."""
+    cooldown_days: int | None = None
+    """Releases on it younger than that are no candidates; None where the stack's own rule holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSettings:
     """How the image is cut and written; None where the parent's or the default holds."""
 
@@ -100,6 +112,8 @@ class EffectiveStack:
     layers: int
     compression: str
     resolution: ResolutionRules = field(default_factory=ResolutionRules)
+    constraints_from: str = ""
+    """The stack that states `constraints`; empty where nobody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

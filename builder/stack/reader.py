@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from builder.errors import InvalidInputError
 from builder.platform import Platform, parse_platform
 from builder.stack.model import MAX_LAYER_BUDGET, Divergence, ImageSettings, Stack
 from builder.stack.names import check_name
-from builder.stack.requirements import check_requirement, read_requirements_in
+from builder.stack.requirements import AIRFLOW_PROJECTS, check_requirement, read_requirements_in
+from builder.stack.rules import read_project, read_resolution, read_specifier
 from builder.stack.table import Table, one_of, parse_table
 
 COMPRESSIONS = ("zstd", "gzip")
@@ -44,6 +44,7 @@ def parse_stack(data: bytes, *, name: str, file: str, requirements_in: str | Non
     plugins.close()
     divergences = _read_divergences(top)
     image = _read_image(top)
+    resolution = read_resolution(top)
     top.close()
     if requirements_in is not None:
         beside = str(PurePosixPath(file).with_name("requirements.in"))
@@ -60,6 +61,7 @@ def parse_stack(data: bytes, *, name: str, file: str, requirements_in: str | Non
         requirements=requirements,
         divergences=divergences,
         image=image,
+        resolution=resolution,
     )
 
 
@@ -113,12 +115,9 @@ def _read_airflow(top: Table, *, root: bool) -> tuple[str | None, str | None]:
     if problem:
         airflow.wrong("version", problem, hint=way_out)
     constraints = airflow.text("constraints")
-    if constraints is not None and not _is_path_below(constraints):
-        airflow.wrong(
-            "constraints",
-            f"{constraints[:80]!r} leads out of the stack's folder",
-            hint='write "official", "none", or the path of a file in the folder of the stack',
-        )
+    problem, way_out = check_constraints(constraints) if constraints is not None else ("", "")
+    if problem:
+        airflow.wrong("constraints", problem, hint=way_out)
     airflow.close()
     return version, constraints
 
@@ -143,19 +142,15 @@ def _read_requirements(plugins: Table) -> tuple[str, ...]:
 def _read_divergences(top: Table) -> tuple[Divergence, ...]:
     found: dict[str, Divergence] = {}
     for row in top.tables("divergences"):
-        project = _read_project(row)
-        specifier = row.text("specifier", required=True, hint='write the versions allowed, as "<25"')
-        if specifier is not None:
-            try:
-                SpecifierSet(specifier)
-            except (InvalidSpecifier, ValueError):
-                row.wrong(
-                    "specifier", f"{specifier[:80]!r} is no version specifier", hint='write it as "<25" or ">=2,<3"'
-                )
+        project = read_project(row)
+        specifier = read_specifier(row)
         reason = row.text("reason", required=True)
         owner = row.text("owner", required=True)
         expires = row.date("expires", required=True, hint="say until when it holds; it must be looked at again then")
         row.close()
+        if project in AIRFLOW_PROJECTS:
+            hint = "take this out; a stack for another Airflow says it in airflow.version"
+            row.wrong("project", f"{project!r} is Airflow itself, and never diverges", hint=hint)
         if project in found:
             row.wrong("project", f"{project!r} diverges twice", hint="join both specifiers with a comma")
         if project and specifier and reason and owner and expires:
@@ -163,17 +158,6 @@ def _read_divergences(top: Table) -> tuple[Divergence, ...]:
                 project=project, specifier=specifier, reason=reason, owner=owner, expires=expires
             )
     return tuple(found.values())
-
-
-def _read_project(row: Table) -> str | None:
-    text = row.text("project", required=True)
-    if text is None:
-        return None
-    project = str(canonicalize_name(text))
-    if not is_normalized_name(project):
-        row.wrong("project", f"{text[:80]!r} is no name of a project")
-        return None
-    return project
 
 
 def _read_image(top: Table) -> ImageSettings:
@@ -185,6 +169,32 @@ def _read_image(top: Table) -> ImageSettings:
     )
     image.close()
     return settings
+
+
+def is_address(constraints: str) -> bool:
+    """Tell whether `airflow.constraints` names an address of the web."""
+    return "://" in constraints
+
+
+def check_constraints(text: str) -> tuple[str, str]:
+    """Find what is wrong with `airflow.constraints`: a word, a path below the stack's folder, or an address.
+
+    Returns:
+        What is wrong and the way out; both empty where it is fine.
+    """
+    if not is_address(text):
+        hint = 'write "official", "none", an https address, or the path of a file in the folder of the stack'
+        return ("", "") if _is_path_below(text) else (f"{text[:80]!r} leads out of the stack's folder", hint)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return "is no address", "write it as https://host/path"
+    if parts.scheme not in {"https", "http"} or not host:
+        return f"{text[:80]!r} is no address of the web", "write it as https://host/path"
+    if "@" in parts.netloc:
+        return "holds credentials, which belong in no stack", "put them into ~/.netrc, and leave them out here"
+    return "", ""
 
 
 def _is_path_below(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Requirements of stacks: PEP 508, from an index only.
 
-Refused: direct URLs and paths (their bytes are pinned by nobody), pip's options, and Airflow itself, which stands in
-`airflow.version` alone.
+Refused: direct URLs and paths (their bytes are pinned by nobody), pip's options, and another version of Airflow than the
+stack's: Airflow stands in `airflow.version`. Its extras may be required, as `apache-airflow[amazon]`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from builder.stack.table import Issues
 
-AIRFLOW_PROJECTS = frozenset({"apache-airflow", "apache-airflow-core", "apache-airflow-task-sdk"})
+TASK_SDK = "apache-airflow-task-sdk"
+AIRFLOW_PROJECTS = frozenset({"apache-airflow", "apache-airflow-core", TASK_SDK})
 """Released together; `airflow.version` says all their versions."""
 
 _OPTIONS = {
@@ -42,8 +44,32 @@ def check_requirement(text: str) -> tuple[str, str]:
         return f"{_cut(text)} is no requirement: {reason}", "write it as PEP 508 has it: name, extras, versions, marker"
     if requirement.url is not None:
         return f"{_cut(text)} names a URL or path", "put a wheel of it on an index and require it by name and version"
-    if canonicalize_name(requirement.name) in AIRFLOW_PROJECTS:
-        return f"{_cut(text)} is Airflow itself", _airflow_hint(requirement)
+    return check_airflow_requirement(text, "")
+
+
+def check_airflow_requirement(text: str, version: str) -> tuple[str, str]:
+    """Find whether a requirement moves Airflow.
+
+    Args:
+        text: a requirement of PEP 508.
+        version: Airflow's, of the stack; empty where it is not known yet, which lets any one release pass.
+
+    Returns:
+        What is wrong and the way out; both empty where it is fine.
+    """
+    requirement = Requirement(text)
+    project = canonicalize_name(requirement.name)
+    if project not in AIRFLOW_PROJECTS or not requirement.specifier:
+        return "", ""
+    hint = f"leave its version out: write {_without_version(requirement)}"
+    if project == TASK_SDK:
+        return f"{_cut(text)} pins a part of Airflow, whose version goes with airflow.version", hint
+    pin = str(requirement.specifier)
+    exact = pin.startswith("==") and not pin.startswith("===") and not pin.endswith("*") and "," not in pin
+    if not exact:
+        return f"{_cut(text)} bounds Airflow, whose version stands in airflow.version alone", hint
+    if version and Version(pin[2:]) != Version(version):
+        return f"{_cut(text)} wants another Airflow than the stack's {version}", hint
     return "", ""
 
 
@@ -77,12 +103,9 @@ def read_requirements_in(text: str, *, file: str, issues: Issues) -> tuple[str, 
     return tuple(good)
 
 
-def _airflow_hint(requirement: Requirement) -> str:
-    way_out = "say its version in airflow.version"
-    if requirement.extras:
-        names = ", ".join(f"apache-airflow-providers-{extra}" for extra in sorted(requirement.extras))
-        way_out += f", and what its extras bring by name, as {names}"
-    return way_out
+def _without_version(requirement: Requirement) -> str:
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}"
 
 
 def _cut(text: str) -> str:

@@ -106,6 +106,25 @@ class Table:
         )
         return value
 
+    def moment(self, key: str, *, hint: str = "") -> dt.date | dt.datetime | None:
+        """Read a date, or a date with time and offset."""
+        value: dt.date | dt.datetime | None = self._get(
+            key,
+            lambda value: isinstance(value, dt.date),
+            "a date as 2026-11-01 or a time as 2026-11-01T06:00:00Z, without quotes",
+            required=False,
+            hint=hint,
+        )
+        if isinstance(value, dt.datetime) and value.tzinfo is None:
+            self.wrong(key, "has no offset, so it is another time in each place", hint="write Z for UTC behind it")
+            return None
+        return value
+
+    def truth(self, key: str) -> bool | None:
+        """Read `true` or `false`."""
+        value: bool | None = self._get(key, lambda value: isinstance(value, bool), "true or false", required=False)
+        return value
+
     def texts(self, key: str, *, required: bool = False, hint: str = "") -> tuple[str, ...] | None:
         """Read an array of texts, each on one line, not empty, none twice."""
         value = self._get(key, lambda value: isinstance(value, list), "an array of texts", required=required, hint=hint)
@@ -139,6 +158,12 @@ class Table:
             else:
                 self.wrong(f"{key}[{position}]", f"must be a table, is {_kind(item)}")
         return tuple(rows)
+
+    def forbid(self, key: str, message: str, *, hint: str = "") -> None:
+        """Refuse a key that people may expect here, with better words than for an unknown one."""
+        if key in self._values:
+            self._asked.add(key)
+            self.wrong(key, message, hint=hint)
 
     def close(self) -> None:
         """Refuse every key that was not asked for."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.digest import Digest
-from builder.errors import BuilderError, LockStaleError
+from builder.errors import BuilderError, LockInvalidError, LockStaleError
+from builder.lock.airflow import check_parent
 from builder.lock.base import check_base_lock, parse_base_lock
 from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import parse_stack_lock
@@ -77,8 +78,13 @@ def _stack_reasons(project: Project, stack: EffectiveStack) -> tuple[str, ...]:
         lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
     except BuilderError as error:
         return (f"its lock cannot be read: {error.message}",)
+    kept = project.constraints_path(stack)
+    if kept is not None and not kept.is_file():
+        return (f"locks/{kept.name} is not there",)
     constraints = project.load_constraints(stack)
     parent = project.stack_lock_path(stack.parents[0]) if stack.parents else None
+    if parent and (problem := _parent_problem(lock, parent)):
+        return (problem,)
     return stale_reasons(
         lock,
         stack,
@@ -86,7 +92,21 @@ def _stack_reasons(project: Project, stack: EffectiveStack) -> tuple[str, ...]:
         parent_lock=_digest_of(parent) if parent else None,
         constraints=Digest.of(constraints) if constraints is not None else None,
         files={path: Digest.of(data) for path, data in project.stack_files(stack.name)},
+        index_rules=project.load_index_rules(),
     )
+
+
+def _parent_problem(lock: StackLock, parent: Path) -> str:
+    """Say whether Airflow moved between a lock and its parent's; a parent's lock that cannot be read is told elsewhere."""
+    try:
+        above = parse_stack_lock(parent.read_bytes(), file=f"locks/{parent.name}")
+    except (BuilderError, FileNotFoundError):
+        return ""
+    try:
+        check_parent(lock, above, file=lock.stack)
+    except LockInvalidError as error:
+        return f"its lock cannot stand: {error.message}"
+    return ""
 
 
 def _digest_of(path: Path) -> Digest:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from builder.digest import Digest
-from builder.lock.model import LockedCandidate, LockedFile, PlannedLayer, StackLock
+from builder.lock.model import BuiltWheel, LockedCandidate, LockedFile, PlannedLayer, StackLock
 from builder.platform import AMD64, ARM64, Platform
+from builder.stack.model import Divergence, IndexRule, ReleaseException, ResolutionRules
 
 
 def make_file(name: str, *, size: int = 10) -> LockedFile:
@@ -58,6 +60,35 @@ _digests = st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex(
 _sizes = st.integers(0, 2**53 - 1)
 _texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
 _names = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)
+_file_names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
+_files = st.builds(LockedFile, name=_file_names, size=_sizes, sha256=_digests)
+_built = st.builds(
+    BuiltWheel,
+    sdist=_files,
+    requires=st.lists(st.tuples(_names, _texts, _files), max_size=2).map(tuple),
+)
+_rules = st.builds(
+    ResolutionRules,
+    as_of=st.none()
+    | st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2999, 1, 1), timezones=st.just(dt.UTC)).map(  # noqa: DTZ001
+        lambda time: time.replace(microsecond=0)
+    ),
+    cooldown_days=st.none() | st.integers(0, 9999),
+    resolver=st.none() | st.sampled_from(["uv", "pip-tools"]),
+    sdists=st.none() | st.booleans(),
+    exceptions=st.lists(st.builds(ReleaseException, project=_names, specifier=_texts, reason=_texts), max_size=2).map(
+        tuple
+    ),
+)
+_index_rules = st.lists(
+    st.builds(
+        IndexRule,
+        name=_names,
+        reserved=st.lists(_texts, max_size=2).map(tuple),
+        cooldown_days=st.none() | st.integers(0, 9999),
+    ),
+    max_size=2,
+).map(tuple)
 _paths = st.lists(_names, min_size=1, max_size=3).map("/".join)
 
 
@@ -82,6 +113,9 @@ def _draw_candidate(draw: st.DrawFn, project: str, platforms: tuple[Platform, ..
                 dependencies=tuple(sorted(draw(st.sets(_names, max_size=3)))),
                 wanted_by=tuple(sorted(draw(st.sets(_texts, max_size=3)))),
                 upload_time=draw(st.none() | st.just("2026-05-01T10:00:00Z")),
+                tested=draw(st.sampled_from([None, version, f"{version}.0", "10.0"])),
+                index=draw(st.none() | _names),
+                built=draw(st.none() | _built),
             )
         )
     return found
@@ -114,4 +148,16 @@ def stack_locks(draw: st.DrawFn) -> StackLock:
         candidates=tuple(candidates),
         plan=tuple(PlannedLayer(name=name, stack="s", projects=tuple(part)) for name, part in layers if part),
         files=tuple(sorted(files.items())),
+        divergences=tuple(
+            Divergence(
+                project=project,
+                specifier=draw(st.sampled_from(["<10", ">=0"])),
+                reason=draw(_texts),
+                owner=draw(_texts),
+                expires=draw(st.dates()),
+            )
+            for project in sorted({one.project for one in candidates if one.tested == "10.0"} | draw(st.sets(_names)))
+        ),
+        resolution=draw(_rules),
+        index_rules=draw(_index_rules),
     )

@@ -5,6 +5,7 @@ import pytest
 from builder.errors import InvalidInputError, IssuesError, StackError
 from builder.project import Project, create_files, find_project, open_project
 from builder.stack.graph import effective_stack
+from builder.stack.model import IndexRule
 
 CORE = 'description = "x"\n[airflow]\nversion = "3.3.2"\n[base]\nname = "trixie"\n'
 BASE = 'description = "x"\n[python]\nversion = "3.13"\n[debian]\nrelease = "trixie"\nsuites = ["trixie"]\nroots = ["bash"]\n'
@@ -113,15 +114,45 @@ def test_a_link_in_place_of_files_is_refused(project: Project) -> None:
         project.stack_files("core")
 
 
-@pytest.mark.parametrize(("value", "expected"), [("none", None), ("official", None), ("c.txt", b"a==1\n")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("none", None),
+        ("official", b"b==2\n"),
+        ("https://x.example/c.txt", b"c==3\n"),
+        ("c.txt", b"a==1\n"),
+    ],
+)
 def test_constraints_are_read_from_the_stack_that_names_them(
     project: Project, value: str, expected: bytes | None
 ) -> None:
     core = CORE.replace('"3.3.2"', f'"3.3.2"\nconstraints = "{value}"')
     (project.root / "stacks/core/stack.toml").write_text(core)
     child = b'description = "x"\nextends = "core"\n'
-    create_files(project.root, {"stacks/aws/stack.toml": child, "stacks/core/c.txt": b"a==1\n"})
+    files = {
+        "stacks/aws/stack.toml": child,
+        "stacks/core/c.txt": b"a==1\n",
+        "locks/constraints.3.3.2-py3.13.txt": b"b==2\n",
+        "locks/constraints.core.txt": b"c==3\n",
+    }
+    create_files(project.root, files)
     assert project.load_constraints(effective_stack(project.load_stacks(), "aws")) == expected
+
+
+def test_constraints_that_nobody_fetched_yet_are_named(project: Project) -> None:
+    core = CORE.replace('"3.3.2"', '"3.3.2"\nconstraints = "official"')
+    (project.root / "stacks/core/stack.toml").write_text(core)
+    with pytest.raises(StackError) as caught:
+        project.load_constraints(effective_stack(project.load_stacks(), "core"))
+    assert str(caught.value) == (
+        "locks/constraints.3.3.2-py3.13.txt: is not there\n  fetch it with: airflow-kubler lock core"
+    )
+
+
+def test_rules_of_indexes_are_read_where_they_are(project: Project) -> None:
+    assert project.load_index_rules() == ()
+    create_files(project.root, {"stacks/indexes.toml": b'[[indexes]]\nname = "internal"\nreserved = ["acme-*"]\n'})
+    assert project.load_index_rules() == (IndexRule(name="internal", reserved=("acme-*",)),)
 
 
 def test_constraints_outside_the_folder_of_the_stack_are_refused(project: Project) -> None:
@@ -132,7 +163,7 @@ def test_constraints_outside_the_folder_of_the_stack_are_refused(project: Projec
         project.load_constraints(effective_stack(project.load_stacks(), "core"))
     assert str(caught.value) == (
         "stacks/core/stack.toml: airflow.constraints: no file 'c.txt' beside it\n"
-        '  write "official", "none", or the path of a file in the folder of the stack'
+        '  write "official", "none", an https address, or the path of a file in the folder of the stack'
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from dataclasses import replace
@@ -8,9 +9,10 @@ import pytest
 from packaging.pylock import Pylock
 
 from builder.errors import IssuesError, LockInvalidError
-from builder.lock.model import PlannedLayer
+from builder.lock.model import BuiltWheel, LockedCandidate, PlannedLayer
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.platform import AMD64, ARM64
+from builder.stack.model import Divergence, IndexRule, ReleaseException, ResolutionRules
 from tests.support.stack_locks import make_candidate, make_file, make_lock
 
 FILE = "locks/pylock.etl.toml"
@@ -222,3 +224,126 @@ def test_what_is_no_toml_is_refused(data: bytes) -> None:
 def test_a_huge_file_is_not_read() -> None:
     with pytest.raises(LockInvalidError, match="at most"):
         parse_stack_lock(b"#" * (17 << 20), file=FILE)
+
+
+def divergence(project: str = "alpha", specifier: str = "<25") -> Divergence:
+    return Divergence(
+        project=project, specifier=specifier, reason="awswrangler 3.11", owner="team:x", expires=dt.date(2027, 3, 31)
+    )
+
+
+def test_what_is_stated_reads_line_by_line() -> None:
+    candidate = make_candidate(
+        tested="2.0",
+        index="internal",
+        built=BuiltWheel(
+            sdist=make_file("alpha-1.0.tar.gz"), requires=(("wheel", "0.46", make_file("wheel-0.46-py3-none-any.whl")),)
+        ),
+    )
+    lock = make_lock(
+        candidate,
+        divergences=(divergence(),),
+        resolution=ResolutionRules(
+            as_of=dt.datetime(2026, 11, 1, 23, 59, 59, tzinfo=dt.UTC),
+            cooldown_days=7,
+            resolver="uv",
+            sdists=False,
+            exceptions=(ReleaseException(project="a", specifier="==1", reason="CVE-1"),),
+        ),
+        index_rules=(IndexRule(name="default", cooldown_days=7), IndexRule(name="internal", reserved=("acme-*",))),
+    )
+    text = dump_stack_lock(lock).decode()
+    sdist, wheel = make_file("alpha-1.0.tar.gz").sha256.hex, make_file("wheel-0.46-py3-none-any.whl").sha256.hex
+    assert (
+        'tested = "2.0"\n'
+        'index = "internal"\n'
+        f'built = {{sdist = {{name = "alpha-1.0.tar.gz", size = 10, sha256 = "{sdist}"}}, requires = [{{project = "wheel", '
+        f'version = "0.46", name = "wheel-0.46-py3-none-any.whl", size = 10, sha256 = "{wheel}"}}]}}\n'
+    ) in text
+    assert (
+        "divergences = [\n"
+        '    {project = "alpha", specifier = "<25", reason = "awswrangler 3.11", owner = "team:x", expires = "2027-03-31"},\n'
+        "]\n"
+        'resolution = {as-of = "2026-11-01T23:59:59Z", cooldown = "7d", resolver = "uv", sdists = false, '
+        'exceptions = [{project = "a", specifier = "==1", reason = "CVE-1"}]}\n'
+        "indexes = [\n"
+        '    {name = "default", cooldown = "7d"},\n'
+        '    {name = "internal", reserved = ["acme-*"]},\n'
+        "]\n"
+    ) in text
+    assert parse_stack_lock(text.encode(), file=FILE) == lock
+
+
+AIRFLOW = "stack for another Airflow says it in airflow.version, then lock it again"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "expected"),
+    [
+        (
+            make_candidate("apache-airflow", "3.4.0"),
+            "apache-airflow moved to 3.4.0, while the lock is for Airflow 3.3.2\n  never edit a lock; a " + AIRFLOW,
+        ),
+        (
+            make_candidate("apache-airflow-core", "3.3.1"),
+            "apache-airflow-core moved to 3.3.1, while the lock is for Airflow 3.3.2\n  never edit a lock; a "
+            + AIRFLOW,
+        ),
+        (
+            make_candidate("apache-airflow-task-sdk", "1.3.3", tested="1.3.2"),
+            "apache-airflow-task-sdk moved to 1.3.3 from 1.3.2, which was tested with Airflow\n"
+            "  never edit a lock; a " + AIRFLOW,
+        ),
+        (
+            make_candidate("beta", "2.0", tested="1.9"),
+            "beta is 2.0, tested was 1.9, and no divergence says why\n  add a divergence to stack.toml, or lock again",
+        ),
+        (
+            make_candidate("alpha", "25.0", tested="24.2"),
+            "alpha is 25.0, which its divergence <25 does not allow\n  add a divergence to stack.toml, or lock again",
+        ),
+    ],
+    ids=["airflow", "core", "task-sdk", "no-divergence", "other-divergence"],
+)
+def test_a_lock_that_moved_what_must_not_move_is_refused(candidate: LockedCandidate, expected: str) -> None:
+    data = dump_stack_lock(make_lock(candidate, divergences=(divergence(),)))
+    with pytest.raises(IssuesError) as caught:
+        parse_stack_lock(data, file=FILE)
+    assert f"{FILE}: packages[0].version: {expected}" in str(caught.value)
+    assert all(isinstance(issue, LockInvalidError) for issue in caught.value.issues)
+
+
+def test_a_lock_in_which_airflow_diverges_is_refused() -> None:
+    data = dump_stack_lock(make_lock(make_candidate(), divergences=(divergence("apache-airflow-task-sdk", "<2"),)))
+    with pytest.raises(IssuesError, match=r"divergences\[0\].project: 'apache-airflow-task-sdk' is Airflow itself"):
+        parse_stack_lock(data, file=FILE)
+
+
+def test_a_divergence_that_allows_it_moves_a_candidate() -> None:
+    lock = make_lock(make_candidate("alpha", "24.0b1", tested="25.0"), divergences=(divergence(),))
+    assert parse_stack_lock(dump_stack_lock(lock), file=FILE) == lock
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"2027-03-31"', '"soon"', "divergences[0].expires: must be a date, as 2027-03-31"),
+        ('cooldown = "7d"', 'cooldown = "7"', "resolution.cooldown: must be days, as 7d"),
+        ("sdists = false", 'sdists = "no"', "resolution.sdists: must be true or false"),
+        ("23:59:59Z", "never", "resolution.as-of: must be a time in UTC, as 2026-11-01T06:00:00Z"),
+    ],
+)
+def test_wrong_rules_in_a_lock_are_named_by_their_key(old: str, new: str, expected: str) -> None:
+    rules = ResolutionRules(
+        as_of=dt.datetime(2026, 11, 1, 23, 59, 59, tzinfo=dt.UTC), cooldown_days=7, resolver="uv", sdists=False
+    )
+    data = dump_stack_lock(make_lock(make_candidate(), divergences=(divergence(),), resolution=rules))
+    with pytest.raises(IssuesError) as caught:
+        parse_stack_lock(edit(data, old, new), file=FILE)
+    assert f"{FILE}: tool.airflow-kubler.{expected}" in str(caught.value)
+
+
+def test_a_file_that_leads_elsewhere_is_no_sdist() -> None:
+    built = BuiltWheel(sdist=make_file("../alpha-1.0.tar.gz"), requires=())
+    with pytest.raises(IssuesError, match=r"built\.sdist\.name: is no name of a file"):
+        parse_stack_lock(dump_stack_lock(make_lock(make_candidate(built=built))), file=FILE)

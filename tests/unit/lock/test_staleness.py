@@ -10,7 +10,7 @@ from builder.lock.model import StackLock
 from builder.lock.staleness import stale_reasons
 from builder.platform import AMD64, ARM64
 from builder.stack.inputs import inputs_digest
-from builder.stack.model import Divergence, EffectiveStack
+from builder.stack.model import Divergence, EffectiveStack, IndexRule, ResolutionRules
 from tests.support.stack_locks import make_file, make_lock
 
 STACK = EffectiveStack(
@@ -45,6 +45,10 @@ def test_a_lock_is_fresh_while_nothing_changed() -> None:
     assert reasons() == ()
 
 
+def test_stale_lock_is_noticed_when_rules_of_indexes_change() -> None:
+    assert reasons(index_rules=(IndexRule(name="internal", reserved=("acme-*",)),)) == ("stacks/indexes.toml changed",)
+
+
 def test_owners_make_no_lock_stale() -> None:
     assert reasons(replace(STACK, owners=("team:x",))) == ()
 
@@ -68,10 +72,11 @@ def test_owners_make_no_lock_stale() -> None:
                     Divergence(project="a", specifier="<2", reason="r", owner="o", expires=dt.date(2027, 1, 1)),
                 ),
             ),
-            "stack.toml, requirements.in or files/ of it or a parent changed",
+            "the divergences changed",
         ),
+        (replace(STACK, resolution=ResolutionRules(cooldown_days=7)), "the rules of [resolution] changed"),
     ],
-    ids=["airflow", "base", "parents", "platforms", "compression", "requirements", "divergences"],
+    ids=["airflow", "base", "parents", "platforms", "compression", "requirements", "divergences", "rules"],
 )
 def test_stale_lock_is_noticed_when_the_stack_changes(stack: EffectiveStack, reason: str) -> None:
     assert reason in reasons(stack)

@@ -8,7 +8,7 @@ from builder.digest import Digest
 from builder.platform import AMD64
 from builder.stack.base import parse_base
 from builder.stack.inputs import base_inputs_digest, inputs_digest
-from builder.stack.model import Divergence, EffectiveStack
+from builder.stack.model import Divergence, EffectiveStack, IndexRule, ReleaseException, ResolutionRules
 
 ONE, TWO = Digest.of(b"1"), Digest.of(b"2")
 STACK = EffectiveStack(
@@ -56,6 +56,7 @@ def test_the_order_of_files_does_not_matter() -> None:
         {"constraints": ONE},
         {"files": {"a": ONE}},
         {"files": {"a": ONE, "b": ONE}},
+        {"index_rules": (IndexRule(name="internal"),)},
     ],
     ids=str,
 )
@@ -64,7 +65,8 @@ def test_every_input_beside_the_stack_makes_the_lock_stale(change: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "field", [field.name for field in dataclasses.fields(EffectiveStack) if field.name != "owners"]
+    "field",
+    [field.name for field in dataclasses.fields(EffectiveStack) if field.name not in {"owners", "constraints_from"}],
 )
 def test_every_field_that_a_lock_holds_makes_the_lock_stale(field: str) -> None:
     changes: dict[str, Any] = {
@@ -73,9 +75,23 @@ def test_every_field_that_a_lock_holds_makes_the_lock_stale(field: str) -> None:
         "divergences": (DIVERGENCE,),
         "platforms": (),
         "layers": 61,
+        "resolution": ResolutionRules(cooldown_days=7),
     }
     changed = dataclasses.replace(STACK, **{field: changes.get(field, "other")})
     assert digest(changed) != digest()
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ResolutionRules)])
+def test_every_rule_of_resolution_makes_the_lock_stale(field: str) -> None:
+    values: dict[str, Any] = {
+        "as_of": dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+        "cooldown_days": 0,
+        "resolver": "uv",
+        "sdists": True,
+        "exceptions": (ReleaseException(project="p", specifier="<1", reason="r"),),
+    }
+    rules = ResolutionRules(**{field: values[field]})
+    assert digest(dataclasses.replace(STACK, resolution=rules)) != digest()
 
 
 def test_owners_are_no_input() -> None:

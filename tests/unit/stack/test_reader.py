@@ -74,6 +74,37 @@ def test_a_child_needs_only_a_description_and_its_parent() -> None:
     assert parse(LEAST) == Stack(name="etl", description="x", extends="core")
 
 
+def test_an_address_may_name_the_constraints() -> None:
+    text = LEAST + "airflow.constraints = 'https://x.example/c.txt'"
+    assert parse(text).constraints == "https://x.example/c.txt"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("ftp://x/c.txt", "'ftp://x/c.txt' is no address of the web\n  write it as https://host/path"),
+        ("https:///c.txt", "'https:///c.txt' is no address of the web\n  write it as https://host/path"),
+        ("https://[x/c.txt", "is no address\n  write it as https://host/path"),
+        (
+            "https://me:secret@x/c.txt",
+            "holds credentials, which belong in no stack\n  put them into ~/.netrc, and leave them out here",
+        ),
+    ],
+)
+def test_other_addresses_are_refused_and_no_password_is_shown(address: str, expected: str) -> None:
+    text = complaint(f"{LEAST}airflow.constraints = '{address}'")
+    assert text == f"{FILE}: airflow.constraints: {expected}"
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("project", ["apache-airflow", "Apache_Airflow.Core", "apache-airflow-task-sdk"])
+def test_airflow_itself_never_diverges(project: str) -> None:
+    row = f"[[divergences]]\nproject='{project}'\nspecifier='<4'\nreason='r'\nowner='o'\nexpires=2027-01-01"
+    text = complaint(LEAST + row)
+    assert "is Airflow itself, and never diverges" in text
+    assert "a stack for another Airflow says it in airflow.version" in text
+
+
 def test_requirements_in_follows_the_requirements_of_stack_toml() -> None:
     text = LEAST + '[plugins]\nrequirements = ["b"]\n'
     beside = "# tools\n\na>=1  # needed by x\n\tc[d]==2\r\n"
@@ -97,7 +128,7 @@ def test_a_stack_without_parent_must_say_airflow_and_base() -> None:
         ("[image]\ncompresion = 'zstd'", "image.compresion: unknown key\n  did you mean 'compression'?"),
         ("[base]\nqqq = 'zstd'", "base.qqq: unknown key\n  known keys: name"),
         ('"a b" = 1', "'a b': unknown key\n" + "  known keys: airflow, base, description, divergences, extends, "
-         "image, owners, plugins"),
+         "image, owners, plugins, resolution"),
         ("[[divergences]]\nproject='p'\nspecifier='<1'\nreason='r'\nowner='o'\nexpires=2027-01-01\nuntil=1",
          "divergences[0].until: unknown key\n  known keys: expires, owner, project, reason, specifier"),
     ],
@@ -136,7 +167,7 @@ def test_unknown_keys_are_refused_with_the_nearest_known_one(text: str, expected
             "airflow.constraints = '../c.txt'",
             (
                 "airflow.constraints: '../c.txt' leads out of the stack's folder\n"
-                '  write "official", "none", or the path of a file in the folder of the stack'
+                '  write "official", "none", an https address, or the path of a file in the folder of the stack'
             ),
         ),
         (
@@ -156,14 +187,24 @@ def test_wrong_values_are_refused_with_their_key(text: str, expected: str) -> No
     ("requirement", "expected"),
     [
         (
-            "apache-airflow==3.3.2",
-            "'apache-airflow==3.3.2' is Airflow itself\n  say its version in airflow.version",
+            "Apache.Airflow[s3,amazon]>=3",
+            (
+                "'Apache.Airflow[s3,amazon]>=3' bounds Airflow, whose version stands in airflow.version alone\n"
+                "  leave its version out: write Apache.Airflow[amazon,s3]"
+            ),
         ),
         (
-            "Apache.Airflow[s3,amazon]",
+            "apache-airflow==3.*",
             (
-                "'Apache.Airflow[s3,amazon]' is Airflow itself\n  say its version in airflow.version, and what its extras "
-                "bring by name, as apache-airflow-providers-amazon, apache-airflow-providers-s3"
+                "'apache-airflow==3.*' bounds Airflow, whose version stands in airflow.version alone\n"
+                "  leave its version out: write apache-airflow"
+            ),
+        ),
+        (
+            "apache-airflow-task-sdk==1.3.2",
+            (
+                "'apache-airflow-task-sdk==1.3.2' pins a part of Airflow, whose version goes with airflow.version\n"
+                "  leave its version out: write apache-airflow-task-sdk"
             ),
         ),
         (

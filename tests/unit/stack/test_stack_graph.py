@@ -6,7 +6,15 @@ import pytest
 from builder.errors import IssuesError, StackError
 from builder.platform import AMD64, ARM64
 from builder.stack.graph import build_order, check_base, check_stacks, effective_stack, stack_graph
-from builder.stack.model import Base, Divergence, EffectiveStack, ImageSettings, Stack
+from builder.stack.model import (
+    Base,
+    Divergence,
+    EffectiveStack,
+    ImageSettings,
+    ReleaseException,
+    ResolutionRules,
+    Stack,
+)
 
 
 def root(name: str = "core", **changes: Any) -> Stack:
@@ -47,7 +55,44 @@ def test_a_child_takes_over_what_it_does_not_say() -> None:
         platforms=(AMD64,),
         layers=50,
         compression="gzip",
+        constraints_from="core",
     )
+
+
+def exception(project: str) -> ReleaseException:
+    return ReleaseException(project=project, specifier="==1", reason="r")
+
+
+def test_the_nearest_rule_wins_key_by_key_and_exceptions_add_up() -> None:
+    above = ResolutionRules(cooldown_days=7, sdists=False, exceptions=(exception("z"), exception("y")))
+    own = ResolutionRules(cooldown_days=0, resolver="pip-tools", exceptions=(exception("a"), exception("y")))
+    stacks = by_name(root(resolution=above), child("aws", resolution=own))
+    assert effective_stack(stacks, "aws").resolution == ResolutionRules(
+        cooldown_days=0,
+        resolver="pip-tools",
+        sdists=False,
+        exceptions=(exception("z"), exception("y"), exception("a")),
+    )
+
+
+def test_an_address_of_constraints_is_taken_over_as_it_is() -> None:
+    stacks = by_name(root(constraints="https://x.example/c.txt"), child("aws"))
+    held = effective_stack(stacks, "aws")
+    assert (held.constraints, held.constraints_from) == ("https://x.example/c.txt", "core")
+
+
+@pytest.mark.parametrize("text", ["apache-airflow[amazon]", "apache-airflow==3.3.2", "apache-airflow-core[x]==3.3.2"])
+def test_extras_of_the_very_airflow_may_be_required(text: str) -> None:
+    stacks = by_name(root(), child("aws", requirements=(text,)))
+    assert text in effective_stack(stacks, "aws").requirements
+
+
+@pytest.mark.parametrize("text", ["apache-airflow[amazon]==3.4.0", "Apache_Airflow-Core==3.3.1"])
+def test_no_stack_requires_another_airflow(text: str) -> None:
+    stacks = by_name(root(), child("aws", requirements=(text,)))
+    with pytest.raises(IssuesError, match=r"wants another Airflow than the stack.s 3\.3\.2") as caught:
+        effective_stack(stacks, "aws")
+    assert str(caught.value).startswith("stacks/aws: requirements: ")
 
 
 def test_defaults_hold_where_nobody_says_anything() -> None:
