@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +18,20 @@ from builder.store.location import cache_root
 if TYPE_CHECKING:
     from builder.debian.client import MirrorClient
     from builder.debian.mirrors import Mirrors
+    from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate
     from builder.platform import Platform
     from builder.project import Project
-    from builder.resolve.model import Resolver
+    from builder.resolve.model import IndexAddress, Resolver
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
-    from builder.snapshot.model import SnapshotStore, Upstream
+    from builder.snapshot.model import SnapshotStore, Upstream, WheelBuilder
+    from builder.snapshot.rules import ViewRules
+    from builder.snapshot.view import IndexView
+    from builder.snapshot.world import World
     from builder.store.transport import Transport
     from builder.usecase.build import BuildTools, Compilers, Watch
-    from builder.usecase.fetch import Sources
+    from builder.usecase.build_sdist import BuildRoom
+    from builder.usecase.fetch import Obtain, Sources
     from builder.usecase.lock_model import LockTools
 
 
@@ -126,11 +131,16 @@ def make_lock_tools(
     snapshots = make_snapshot_store()
     replay = find_snapshot(snapshots, snapshot).snapshot if snapshot else None
     with make_transport(settings) as transport, LoopbackIndex() as index:
+        world = World(make_upstream(settings, transport, now), snapshots, now=now, refresh=refresh, replay=replay)
+
+        def serve(view: IndexView) -> IndexAddress:
+            return IndexAddress(url=INDEX_URL, proxy=index.serve(view))
+
         yield LockTools(
-            world=World(make_upstream(settings, transport, now), snapshots, now=now, refresh=refresh, replay=replay),
-            serve=lambda view: IndexAddress(url=INDEX_URL, proxy=index.serve(view)),
+            world=world,
+            serve=serve,
             resolver=make_resolver,
-            wheel_builder=lambda base, resolver, rules, known: None,
+            wheel_builder=make_wheel_builders(settings, transport, world, serve),
             constraints=make_constraint_source(settings, transport),
             probe=TransportProbe(transport),
             remember=partial(remember_urls, make_artefact_store(), settings),
@@ -151,8 +161,57 @@ def make_resolver(name: str) -> Resolver:
     match name:
         case "uv":
             return UvResolver(Uv(os.environ, cache=root / "uv"), scratch=root / "tmp")
+        case "pip-tools":
+            return make_pip_tools()
         case _:
             raise InvalidInputError(f"unknown resolver {name!r}", hint="one of: uv, pip-tools")
+
+
+def make_pip_tools() -> Resolver:
+    """Make the resolver that runs pip-compile; an extra brings it."""
+    from builder.resolve.pip_tools import PipToolsResolver
+
+    root = cache_root(os.environ)
+    return PipToolsResolver(os.environ, cache=root / "pip", scratch=root / "tmp")
+
+
+def make_wheel_builders(
+    settings: IndexSettings, transport: Transport, world: World, serve: Callable[[IndexView], IndexAddress]
+) -> Callable[[BaseLock, Resolver, ViewRules, Sequence[BuiltWheel]], WheelBuilder]:
+    """Make what makes builders of sdists, each for a base and a stack's rules."""
+    from functools import partial
+
+    from builder.resolve.measure import TransportProbe
+    from builder.resolve.simple import remember_urls
+    from builder.snapshot.view import IndexView
+    from builder.usecase.build_sdist import Asking, SdistBuilder, choose_by, requirement_rules
+    from builder.usecase.fetch import obtain_with
+
+    def make(base: BaseLock, resolver: Resolver, rules: ViewRules, known: Sequence[BuiltWheel]) -> WheelBuilder:
+        view = IndexView(world, requirement_rules(rules))
+        asking = Asking(
+            probe=TransportProbe(transport),
+            remember=partial(remember_urls, make_artefact_store(), settings),
+            choose=choose_by(resolver, view, serve, base),
+        )
+        room = make_build_room(obtain_with(make_file_store(), make_fetch_sources(settings), transport))
+        return SdistBuilder(base, room, asking, known)
+
+    return make
+
+
+def make_build_room(obtain: Obtain) -> BuildRoom:
+    """Make what sdists are built with on this machine."""
+    from builder.sdist.cell import Cell
+    from builder.usecase.build_sdist import BuildRoom
+
+    return BuildRoom(
+        files=make_file_store(),
+        artefacts=make_artefact_store(),
+        runner=Cell(cache_root(os.environ) / "tmp"),
+        platform=platform_of_machine(os.uname().machine),
+        obtain=obtain,
+    )
 
 
 def make_snapshot_store() -> SnapshotStore:
@@ -234,7 +293,14 @@ def make_fetch_sources(settings: IndexSettings) -> Sources:
             url for url in recall_urls(artefacts, settings, digest) if is_local(url) or not settings.offline
         ),
         find=partial(find_file_urls, settings),
+        rebuild=_rebuild,
     )
+
+
+def _rebuild(candidate: LockedCandidate, base: BaseLock, obtain: Obtain) -> None:
+    from builder.usecase.build_sdist import rebuild
+
+    rebuild(candidate, base, make_build_room(obtain))
 
 
 def make_image_builder(project: Project, jobs: int, watch: Watch) -> Callable[[str, Platform], RunnableImage]:

@@ -1,7 +1,8 @@
 """Fetch: fill the store with every file that locks name, then name the wheels in `locks/files/`.
 
 What the store holds is asked for nowhere. Wheels come from where `lock` saw them, else from the user's indexes; debs from
-the user's mirrors, else from the archives that the user names. Every problem is collected and raised once.
+the user's mirrors, else from the archives that the user names. A wheel that was built from an sdist, and that nobody has,
+is built again from the sdist and the requirements that the lock names. Every problem is collected and raised once.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.digest import Digest
-from builder.errors import FetchError
+from builder.errors import BuilderError, FetchError
 from builder.lock.base import parse_base_lock
-from builder.lock.model import BaseLock, LockedDeb, LockedFile, StackLock
+from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.platform import Platform
 from builder.project import Project
@@ -37,6 +38,10 @@ class FillableStore(FileStore, PartialStore, Protocol):
         """Tell whether a file lies there with its size."""
 
 
+Obtain = Callable[[Mapping[LockedFile, str], Sequence[LockedDeb]], None]
+"""Puts wheels and sdists, with their projects, and debs into the store; raises FetchIncompleteError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where files may be had: the user's settings, behind functions."""
@@ -47,6 +52,8 @@ class Sources:
     """Addresses where a wheel was seen while locking."""
     find: Callable[[Mapping[str, Sequence[LockedFile]], Transport], Places]
     """Looks for wheels, by project, on the indexes."""
+    rebuild: Callable[[LockedCandidate, BaseLock, Obtain], None] | None = None
+    """Builds a wheel from its sdist into the store; None where nothing is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +132,8 @@ def digests_of_locks(project: Project) -> frozenset[Digest]:
     for path in sorted(project.locks_folder.glob("pylock.*.toml")):
         lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
         digests.update(wheel.sha256 for candidate in lock.candidates for wheel in candidate.wheels.values())
+        for record in filter(None, (candidate.built for candidate in lock.candidates)):
+            digests.update({record.sdist.sha256, *(file.sha256 for _, _, file in record.requires)})
         digests.update(file.sha256 for _, file in lock.files)
     for path in sorted(project.locks_folder.glob("base.*.toml")):
         base = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
@@ -170,15 +179,69 @@ def fetch(
             def run(items: Sequence[Wanted]) -> tuple[Failure, ...]:
                 return get(items, transport, tell) if get else download(items, store, transport, progress=tell)
 
-            failures = _download_all(
-                missing_wheels, missing_debs, sources, run, lambda wanted: sources.find(wanted, transport)
-            )
+            def get_all(files: Mapping[LockedFile, str], needed: Mapping[LockedFile, LockedDeb]) -> tuple[Failure, ...]:
+                return _download_all(files, needed, sources, run, lambda wanted: sources.find(wanted, transport))
+
+            failures = get_all(missing_wheels, missing_debs)
+            failures = _rebuild(failures, scope, sources, make_obtain(store, get_all))
     linked = [link_file(store, file, folder) for file in wheels if store.holds(file)]
     if failures:
         raise _incomplete(failures, debs, scope)
     return FetchReport(
         files=len(wheels) + len(debs) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
     )
+
+
+def make_obtain(
+    store: FillableStore,
+    get_all: Callable[[Mapping[LockedFile, str], Mapping[LockedFile, LockedDeb]], tuple[Failure, ...]],
+) -> Obtain:
+    """Make what puts files into the store that are not there yet."""
+
+    def obtain(files: Mapping[LockedFile, str], debs: Sequence[LockedDeb]) -> None:
+        missing = {file: project for file, project in files.items() if not store.holds(file)}
+        missing_debs = {deb.file: deb for deb in debs if not store.holds(deb.file)}
+        failures = get_all(missing, missing_debs) if missing or missing_debs else ()
+        if failures:
+            raise FetchIncompleteError(failures, [], [])
+
+    return obtain
+
+
+def obtain_with(store: FillableStore, sources: Sources, transport: Transport) -> Obtain:
+    """Make what has single files fetched, outside a whole `fetch`."""
+
+    def get_all(files: Mapping[LockedFile, str], debs: Mapping[LockedFile, LockedDeb]) -> tuple[Failure, ...]:
+        return _download_all(
+            files,
+            debs,
+            sources,
+            lambda items: download(items, store, transport),
+            lambda wanted: sources.find(wanted, transport),
+        )
+
+    return make_obtain(store, get_all)
+
+
+def _rebuild(failures: Sequence[Failure], scope: FetchScope, sources: Sources, obtain: Obtain) -> tuple[Failure, ...]:
+    """Build the wheels that nobody has and whose sdists the locks name; returns what cannot be had all the same."""
+    built = {
+        wheel: (candidate, base)
+        for lock, base in scope.locks
+        for candidate in lock.candidates
+        if candidate.built is not None
+        for wheel in candidate.wheels.values()
+    }
+    left = []
+    for failure in failures:
+        if sources.rebuild is None or failure.file not in built:
+            left.append(failure)
+            continue
+        try:
+            sources.rebuild(*built[failure.file], obtain)
+        except BuilderError as error:
+            left.append(Failure(file=failure.file, reasons=(str(error),), gone=False))
+    return tuple(left)
 
 
 def wanted_wheels(scope: FetchScope) -> dict[LockedFile, str]:
