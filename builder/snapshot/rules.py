@@ -6,6 +6,7 @@ Rules:
 - A file without an upload time under a rule of time is an error, never a pass.
 - Yanked files are no candidates, and nothing of a quarantined project is.
 - An exception names releases that time and yanks do not hold back; a quarantine holds them back all the same.
+- A file that says that it is not for the base's very Python is none, where a resolver would not see it: uv reads lower bounds only.
 - Of a version that has only an sdist a wheel can be built; such a version is offered where something names it exactly, or
   as the newest of a project that has no wheel at all: resolvers must not wander through old sdists.
 """
@@ -13,11 +14,12 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
@@ -50,6 +52,8 @@ class ViewRules:
     """By project, the versions that something names exactly."""
     builder_key: str = ""
     """Names the interpreter that builds sdists: another one may give other metadata."""
+    python_version: str = ""
+    """The base's, full; empty where files for any Python may be had."""
 
     def home_of(self, project: str) -> str | None:
         """Name the only index that a project may come from; None where the order of indexes decides."""
@@ -72,7 +76,7 @@ class Dropped:
     file: OfferedFile
     version: str
     rule: str
-    """`as-of`, `cooldown`, `yanked`, `quarantined` or `sdist`."""
+    """`as-of`, `cooldown`, `yanked`, `quarantined`, `requires-python` or `sdist`."""
     detail: str
     """As the date of upload or the reason of the yank."""
 
@@ -115,6 +119,7 @@ def rules_key(project: str, index: str, rules: ViewRules, day: str) -> str:
         [list(row) for row in rules.exceptions if row[0] == project],
         sorted(rules.named.get(project, ())) if rules.sdists else None,
         rules.builder_key,
+        *([rules.python_version] if rules.python_version else []),
     ]
     return Digest.of(dump_json(value)).hex[:16]
 
@@ -166,6 +171,8 @@ def _judge(
 ) -> tuple[str, str] | None:
     if page.status == "quarantined":
         return "quarantined", page.status_reason
+    if file.requires_python and rules.python_version and _is_past(file.requires_python, rules.python_version):
+        return "requires-python", file.requires_python
     excepted = any(
         project == page.project and SpecifierSet(specifier).contains(version, prereleases=True)
         for project, specifier in rules.exceptions
@@ -185,6 +192,19 @@ def _judge(
         rule = "as-of" if cutoff == rules.as_of else "cooldown"
         return rule, f"uploaded {file.upload_time[:10]}"
     return None
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _is_past(requires_python: str, python_version: str) -> bool:
+    """Tell whether a Python is refused, but by no lower bound; what cannot be read refuses nothing, as pip has it."""
+    try:
+        specifiers, python = SpecifierSet(requires_python), Version(python_version)
+        if specifiers.contains(python, prereleases=True):
+            return False
+        lower = [part.version.removesuffix(".*") for part in specifiers if part.operator in {">=", ">", "~=", "=="}]
+        return all(Version(text) <= python for text in lower)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
 
 
 def _buildable(

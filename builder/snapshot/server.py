@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -205,7 +206,8 @@ def _answer(view: IndexView, path: list[str], known_tag: str) -> Answer:
         case ["simple", name] if name == canonicalize_name(name):
             return _page(view, name, known_tag)
         case ["files", project, _, name] if name.endswith(".metadata"):
-            metadata = view.served_metadata(project, name.removesuffix(".metadata"))
+            # A local version's `+` may come quoted: pip does so, uv does not.
+            metadata = view.served_metadata(project, unquote(name).removesuffix(".metadata"))
             if metadata is None:
                 return _UNKNOWN
             return Answer(status="200 OK", headers=(("cache-control", _FOR_EVER),), body=metadata)

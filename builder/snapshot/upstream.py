@@ -162,7 +162,7 @@ class TransportUpstream:
 
     def _read_listing(self, url: str) -> Mapping[str, Listing]:
         if urlsplit(url).scheme == "file" and (folder := local_path(url)).is_dir():
-            return group_by_project(_list_folder(folder))
+            return group_by_project(list_folder(folder))
         page = read_page(url, self._transport, headers={"accept": ACCEPT}, patience=self._patience)
         if page is None:
             hint = "take it out of the settings, or make the folder"
@@ -316,7 +316,12 @@ def max_age_of(headers: Mapping[str, str]) -> int:
     return max(0, min(int(match[1]), _LONGEST_MAX_AGE_S) - spent)
 
 
-def _list_folder(folder: Path) -> Listing:
+def list_folder(folder: Path) -> Listing:
+    """List a find-links folder, by name.
+
+    Raises:
+        PackageIndexError: it cannot be read.
+    """
     try:
         paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
         files = [OfferedFile(name=path.name, url=path.as_uri(), size=path.stat().st_size) for path in paths]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -28,6 +28,10 @@ from builder.snapshot.world import World, WorldPage
 HOST = "index.invalid"
 """No host has this name (RFC 2606): a resolver that leaves out the proxy reaches nothing."""
 
+_TRIES_BEFORE_READING_ON = 2
+_MOST_AHEAD = 24
+"""Versions read ahead at a time, while a resolver goes back through a project's releases."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionFiles:
@@ -46,13 +50,22 @@ class IndexView:
         world: pages and metadata.
         rules: what of them the stack may have.
         builder: builds wheels of sdists; None where none can be.
+        likely: of one version's wheels those that resolvers will ask about.
     """
 
-    def __init__(self, world: World, rules: ViewRules, builder: WheelBuilder | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        rules: ViewRules,
+        builder: WheelBuilder | None = None,
+        likely: Callable[[Sequence[OfferedFile]], Iterable[OfferedFile]] = tuple,
+    ) -> None:
         self._world = world
         self._rules = rules
         self._builder = builder
+        self._likely = likely
         self._selected: dict[str, Selected | None] = {}
+        self._tried: dict[str, int] = {}
         self._failure: BuilderError | None = None
         self._lock = threading.Lock()
 
@@ -91,6 +104,7 @@ class IndexView:
             version = file_version(sdist.name)
             if version is not None:
                 files.append(_entry(project, sdist, virtual_wheel_name(project, version), key=self._rules.builder_key))
+        self._read_ahead(project, selected)
         page = {"meta": {"api-version": "1.1"}, "name": project, "files": files}
         return json.dumps(page, separators=(",", ":")).encode()
 
@@ -102,6 +116,7 @@ class IndexView:
             return None
         for wheel in selected.wheels:
             if wheel.name == name:
+                self._read_on(project, selected, version)
                 return self._world.metadata(wheel)
         for sdist in selected.sdists:
             if file_version(sdist.name) == version:
@@ -159,6 +174,28 @@ class IndexView:
                 return VersionFiles(index=page.index, wheels=(offered,), built=built)
         return None
 
+    def _read_ahead(self, project: str, selected: Selected) -> None:
+        """Ask for the metadata that a resolver asks for next: of the versions that something names, else of the newest."""
+        by_version = _by_version(selected)
+        named = self._rules.named.get(project, frozenset())
+        wanted = [version for version in by_version if str(version) in named]
+        newest = max(by_version, key=lambda version: (not version.is_prerelease, version), default=None)
+        for version in wanted or ([newest] if newest else []):
+            for wheel in self._likely(by_version[version]):
+                self._world.expect(wheel)
+
+    def _read_on(self, project: str, selected: Selected, version: Version) -> None:
+        """Ask for the metadata of older versions, where a resolver has begun to go back through them one by one."""
+        with self._lock:
+            tried = self._tried[project] = self._tried.get(project, 0) + 1
+        if tried < _TRIES_BEFORE_READING_ON:
+            return
+        by_version = _by_version(selected)
+        older = sorted((other for other in by_version if other < version), reverse=True)
+        for other in older[: min(tried * 2, _MOST_AHEAD)]:
+            for wheel in self._likely(by_version[other]):
+                self._world.expect(wheel)
+
     def _page(self, project: str) -> WorldPage | None:
         return self._world.page(project, places_for(project, self._world.indexes, self._rules))
 
@@ -169,6 +206,15 @@ class IndexView:
             )
         built = self._builder.build(project, version, sdist)
         return built.metadata, built.wheel, built.record
+
+
+def _by_version(selected: Selected) -> dict[Version, list[OfferedFile]]:
+    found: dict[Version, list[OfferedFile]] = {}
+    for wheel in selected.wheels:
+        version = file_version(wheel.name)
+        if version is not None:
+            found.setdefault(version, []).append(wheel)
+    return found
 
 
 def _entry(project: str, file: OfferedFile, name: str, *, key: str = "") -> dict[str, object]:

@@ -6,6 +6,7 @@ belongs to the run's snapshot. A replayed snapshot answers for itself alone: wha
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -68,6 +69,11 @@ class World:
         self._asked: dict[Hashable, Future[Any]] = {}
         self._pages: dict[tuple[str, str], Digest | None] = {}
         self._metadata: dict[str, Digest] = {}
+        self._ahead = ThreadPoolExecutor(PARALLEL, thread_name_prefix="ahead")
+
+    def close(self) -> None:
+        """Give up what was asked for ahead of time and has not begun."""
+        self._ahead.shutdown(wait=False, cancel_futures=True)
 
     def page(self, project: str, places: Sequence[NamedIndex]) -> WorldPage | None:
         """Find a project's page on the first of the places that has it; None where none has.
@@ -95,6 +101,14 @@ class World:
     def metadata(self, file: OfferedFile) -> bytes:
         """Read a wheel's METADATA, from upstream where no run before has."""
         return self._once(("metadata", metadata_key(file)), lambda: self._read_metadata(file))
+
+    def expect(self, file: OfferedFile) -> None:
+        """Read a wheel's METADATA ahead of time: a resolver will likely ask. Failures show when it does."""
+        with self._lock:
+            if ("metadata", metadata_key(file)) in self._asked or self._replay is not None:
+                return
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._ahead.submit(self.metadata, file)
 
     def prefetch(self, projects: Iterable[str], places_for: Callable[[str], Sequence[NamedIndex]]) -> None:
         """Ask for pages side by side, before a resolver asks for one after another; failures show when it does."""
