@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from builder.snapshot.rules import ViewRules
     from builder.snapshot.view import IndexView
     from builder.snapshot.world import World
+    from builder.stack.model import EffectiveStack
     from builder.store.transport import Transport
     from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.build_sdist import BuildRoom
     from builder.usecase.fetch import Obtain, Sources
-    from builder.usecase.lock_model import LockTools
+    from builder.usecase.constraints import Constraints
+    from builder.usecase.lock_model import LockOptions, LockTools
 
 
 def make_file_store() -> DirectoryFileStore:
@@ -131,7 +133,7 @@ def make_lock_tools(
     snapshots = make_snapshot_store()
     replay = find_snapshot(snapshots, snapshot).snapshot if snapshot else None
     with make_transport(settings) as transport, LoopbackIndex() as index:
-        world = World(make_upstream(settings, transport, now), snapshots, now=now, refresh=refresh, replay=replay)
+        world = World(make_index_upstream(settings, transport), snapshots, now=now, refresh=refresh, offline=settings.offline, replay=replay)
 
         def serve(view: IndexView) -> IndexAddress:
             return IndexAddress(url=INDEX_URL, proxy=index.serve(view))
@@ -141,7 +143,7 @@ def make_lock_tools(
             serve=serve,
             resolver=make_resolver,
             wheel_builder=make_wheel_builders(settings, transport, world, serve),
-            constraints=make_constraint_source(settings, transport),
+            constraints=make_constraints(settings, transport, say),
             probe=TransportProbe(transport),
             remember=partial(remember_urls, make_artefact_store(), settings),
             files=make_file_store(),
@@ -150,6 +152,28 @@ def make_lock_tools(
             say=say,
             now=now,
         )
+
+
+def make_constraints(
+    settings: IndexSettings, transport: Transport, say: Callable[[str], None]
+) -> Callable[[Project, EffectiveStack, LockOptions], Constraints | None]:
+    """Make what gets stacks' constraints, Airflow's own or others."""
+    from builder.resolve.constraints import OFFICIAL
+    from builder.resolve.user_settings import load_official_constraints
+    from builder.store.pages import read_page
+    from builder.usecase.constraints import ConstraintSource, ensure_constraints
+
+    def fetch(url: str) -> bytes | None:
+        page = read_page(url, transport)
+        return page.body if page else None
+
+    source = ConstraintSource(official=load_official_constraints() or OFFICIAL, fetch=fetch, offline=settings.offline)
+    files = make_file_store()
+
+    def constraints(project: Project, stack: EffectiveStack, options: LockOptions) -> Constraints | None:
+        return ensure_constraints(project, stack, source, files, refresh=options.refresh_constraints, say=say)
+
+    return constraints
 
 
 def make_resolver(name: str) -> Resolver:
@@ -221,12 +245,14 @@ def make_snapshot_store() -> SnapshotStore:
     return SqliteSnapshotStore(cache_root(os.environ) / "snapshots.db")
 
 
-def make_upstream(settings: IndexSettings, transport: Transport, now: int) -> Upstream:
+def make_index_upstream(settings: IndexSettings, transport: Transport) -> Upstream:
     """Make what asks the configured indexes."""
+    from builder.resolve.settings import named_indexes
     from builder.resolve.uv_process import built_in_index
-    from builder.snapshot.upstream import TransportUpstream
+    from builder.snapshot.upstream import make_upstream
 
-    raise NotImplementedError
+    indexes = named_indexes(settings, None if settings.no_index or settings.default_index else built_in_index())
+    return make_upstream(transport, indexes, merge=settings.strategy != "first-index", offline=settings.offline)
 
 
 def _lock_base_of(project: Project) -> Callable[[str], bytes]:

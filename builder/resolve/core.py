@@ -14,7 +14,7 @@ Source: Junker, QuickXplain (AAAI 2004).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from builder.resolve.problem import Demand, Kind, Problem, Solved, Solver, Unsolved
+from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved, Solver, Unsolved
 
 Kept = frozenset[Demand]
 _SIDE_BY_SIDE = 2
@@ -54,6 +54,7 @@ class _Check:
 
     project: str
     specifier: SpecifierSet
+    platform: str | None
     must_be_there: bool
     """A requirement, not a constraint: broken where its project is not chosen."""
     unclear: bool
@@ -119,11 +120,12 @@ class Trials:
 
     def broken(self, solved: Solved) -> Kept:
         """List the soft demands that a solution does not heed, on any platform."""
-        versions: dict[str, set[str]] = {}
-        for resolution in solved.resolutions:
-            for candidate in resolution.candidates:
-                versions.setdefault(candidate.project, set()).add(candidate.version)
-        return frozenset(demand for demand, check in self._checks.items() if _breaks(versions, check))
+        found: set[Demand] = set()
+        for part in solved.resolutions:
+            versions = {candidate.project: candidate.version for candidate in part.candidates}
+            here = ((demand, check) for demand, check in self._checks.items() if check.platform in {None, part.platform.name})
+            found.update(demand for demand, check in here if _breaks(versions, check))
+        return frozenset(found)
 
     def in_order(self, demands: Iterable[Demand]) -> tuple[Demand, ...]:
         """Sort soft demands as they were given."""
@@ -257,17 +259,19 @@ def pinned_version(demand: Demand) -> str | None:
 
 def _read(demand: Demand) -> _Check:
     requirement = Requirement(demand.text)
-    required = demand.kind in {Kind.AIRFLOW, Kind.ASKED}
+    project = canonicalize_name(requirement.name)
+    required = demand.kind is Kind.ASKED or (demand.kind is Kind.AIRFLOW and project == AIRFLOW)
     return _Check(
-        project=canonicalize_name(requirement.name),
+        project=project,
         specifier=requirement.specifier,
+        platform=demand.platform,
         must_be_there=required,
         unclear=bool(requirement.marker) or (required and bool(requirement.extras)),
     )
 
 
-def _breaks(versions: dict[str, set[str]], check: _Check) -> bool:
-    chosen = versions.get(check.project)
-    if chosen is None:
+def _breaks(versions: Mapping[str, str], check: _Check) -> bool:
+    version = versions.get(check.project)
+    if version is None:
         return check.must_be_there
-    return check.unclear or not all(check.specifier.contains(version, prereleases=True) for version in chosen)
+    return check.unclear or not check.specifier.contains(version, prereleases=True)

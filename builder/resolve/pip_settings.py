@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builder.errors import InvalidInputError
@@ -44,13 +44,18 @@ def load_pip_settings(around: Surroundings) -> IndexSettings | None:
         extra_indexes=extra,
         find_links=links,
         no_index=is_true(values.get("no-index")),
-        strategy="unsafe-best-match" if extra and all(is_local(url) for url in extra) else "first-index",
+        strategy=_strategy((*extra, *links)),
         certificate=Path(certificate) if certificate else certificate_of(around),
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
         keyring=values.get("keyring-provider") in {"subprocess", "import"},
         offline=is_true(around.variables.get("UV_OFFLINE")),
         timeout_s=_timeout(values.get("timeout") or values.get("default-timeout")),
     )
+
+
+def _strategy(places: Sequence[str]) -> str:
+    """Merge as pip does where every place besides the index is local: decision 0002."""
+    return "unsafe-best-match" if places and all(is_local(url) for url in places) else "first-index"
 
 
 def read_pip_values(around: Surroundings) -> dict[str, str]:

@@ -113,13 +113,18 @@ def keep_most(problem: Problem, previous: Mapping[str, str], solver: Solver, bud
     Returns:
         Unsolved where the problem cannot be solved at all.
     """
+    preferred = problem.preferring((dict(problem.preferences) | dict(previous)).items())
+    first = solver.solve(preferred)
+    if isinstance(first, Unsolved):
+        return first
+    # What platforms have in several versions has no pin that holds on all of them.
+    alike = {project for project, versions in _versions(first).items() if len(versions) == 1}
     pins = tuple(
         Demand(kind=Kind.TESTED, text=f"{project}=={version}", source="the lock before")
         for project, version in sorted(previous.items())
+        if project in alike
     )
-    preferred = problem.preferring((dict(problem.preferences) | dict(previous)).items())
-    first = solver.solve(preferred)
-    if isinstance(first, Unsolved) or not Trials(preferred, pins, solver, budget).broken(first):
+    if not Trials(preferred, pins, solver, budget).broken(first):
         return first
     found = _search(preferred.adding(*pins), pins, solver, budget)
     if isinstance(found, Unsolved):

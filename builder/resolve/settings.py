@@ -6,19 +6,23 @@ Credentials stay inside urls and are never printed: show urls through `masked`.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import InvalidInputError
+from builder.snapshot.model import DEFAULT_INDEX, FIND_LINKS, NamedIndex
 
 STRATEGIES = ("first-index", "unsafe-first-match", "unsafe-best-match")
 """uv's words. `first-index`: a project found on one index is never looked for on a later one."""
 DEFAULT_TIMEOUT_S = 60.0
+INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
@@ -35,6 +39,8 @@ class IndexSettings:
     """Simple index of the lowest priority; None for the resolver's built-in one."""
     extra_indexes: tuple[str, ...] = ()
     """Asked before the default index, in this order."""
+    extra_names: tuple[str, ...] = ()
+    """Names of the extra indexes, as far as the settings give some; empty for those without."""
     find_links: tuple[str, ...] = ()
     """Folders and pages of files, as urls; `file:` for local ones."""
     no_index: bool = False
@@ -56,6 +62,11 @@ class IndexSettings:
         if self.no_index:
             return ()
         return (*self.extra_indexes, *((self.default_index,) if self.default_index else ()))
+
+    @property
+    def merges_local(self) -> bool:
+        """Whether files of find-links and local places are added to the page of a project's index: decision 0002."""
+        return self.strategy == "unsafe-best-match"
 
     def __repr__(self) -> str:
         places = ", ".join(masked(url) for url in (*self.indexes(), *self.find_links))
@@ -87,6 +98,31 @@ class Surroundings:
 def this_surroundings() -> Surroundings:
     """Describe this process's surroundings."""
     return Surroundings(variables=dict(os.environ), home=Path.home(), prefix=Path(sys.prefix))
+
+
+def named_indexes(settings: IndexSettings, built_in: str | None) -> tuple[NamedIndex, ...]:
+    """Name the places to ask, in order of priority: find-links, extra indexes, the default index, which is always last.
+
+    Args:
+        settings: the user's.
+        built_in: the index where the settings name no default one; None for none.
+    """
+    found = [
+        NamedIndex(name=FIND_LINKS if number == 1 else f"{FIND_LINKS}-{number}", url=url, find_links=True)
+        for number, url in enumerate(settings.find_links, 1)
+    ]
+    if settings.no_index:
+        return tuple(found)
+    given = (*settings.extra_names, *("" for _ in settings.extra_indexes))
+    taken = {DEFAULT_INDEX, "", *(index.name for index in found)}
+    wished = [name if INDEX_NAME.match(name) else "" for name in given]
+    for number, (url, name) in enumerate(zip(settings.extra_indexes, wished, strict=False), 1):
+        free = (text for text in map("extra-{}".format, count(number)) if text not in {*taken, *wished})
+        chosen = next(free) if name in taken else name
+        taken.add(chosen)
+        found.append(NamedIndex(name=chosen, url=url))
+    last = settings.default_index or built_in
+    return (*found, *((NamedIndex(name=DEFAULT_INDEX, url=last),) if last else ()))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -1,21 +1,15 @@
 """Finds where locked files may be downloaded: on simple indexes, find-links pages and folders, by sha256 or file name.
 
 A place found here is a guess that costs nothing if wrong: what is downloaded is checked against the lock. So a page that
-gives no hashes is good enough, and so are places remembered from when the lock was made.
-
-Source: PEP 503, PEP 691, PEP 629; Simple repository API on packaging.python.org.
+gives no hashes is good enough, and so are places remembered from when the lock was made. Pages are read by snapshot/pages.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from itertools import chain
-from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
 
 from builder.canonical import dump_json
 from builder.digest import Digest
@@ -23,24 +17,16 @@ from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.settings import IndexSettings, is_local, masked
 from builder.resolve.uv_process import built_in_index
+from builder.snapshot.metadata import local_path
+from builder.snapshot.model import OfferedFile
+from builder.snapshot.pages import ACCEPT, parse_listing
+from builder.snapshot.upstream import list_folder
 from builder.store.download import Patience
 from builder.store.model import ArtefactStore
-from builder.store.pages import Page, read_page
-from builder.store.transport import Transport, TransportError, origin, redact
+from builder.store.pages import read_page
+from builder.store.transport import Transport, redact
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_JSON = "application/vnd.pypi.simple.v1+json"
 _HINTS = "url-hints"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A file on a page of an index."""
-
-    name: str
-    url: str
-    sha256: str | None
-    """Hexadecimal; None where the page gives no sha256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +105,7 @@ class _Finder:
         self.issues: list[str] = []
 
     def find(
-        self, project: str, files: Sequence[LockedFile], shared: Sequence[Sequence[Link]]
+        self, project: str, files: Sequence[LockedFile], shared: Sequence[Sequence[OfferedFile]]
     ) -> dict[Digest, tuple[str, ...]]:
         """Find the files of one project."""
         found: dict[Digest, list[str]] = {file.sha256: [] for file in files}
@@ -129,35 +115,29 @@ class _Finder:
                 break
         return {digest: tuple(dict.fromkeys(urls)) for digest, urls in found.items() if urls}
 
-    def flat_links(self, url: str) -> tuple[Link, ...]:
+    def flat_links(self, url: str) -> tuple[OfferedFile, ...]:
         """Read a find-links place: a folder, or a page."""
         if is_local(url) and (folder := local_path(url)).is_dir():
-            names = sorted(path.name for path in folder.iterdir())
-            return tuple(Link(name=name, url=(folder / name).as_uri(), sha256=None) for name in names)
+            return list_folder(folder).files
         return self._links(url)
 
-    def _pages(self, project: str) -> Iterator[tuple[Link, ...]]:
+    def _pages(self, project: str) -> Iterator[tuple[OfferedFile, ...]]:
         for index in self._indexes:
             url = f"{index.rstrip('/')}/{project}/"
             yield self._links(f"{url}index.html" if is_local(url) else url)
 
-    def _links(self, url: str) -> tuple[Link, ...]:
+    def _links(self, url: str) -> tuple[OfferedFile, ...]:
         try:
             page = read_page(url, self._transport, headers={"accept": ACCEPT}, patience=self._patience)
-            return parse_page(page) if page else ()
+            return parse_listing(page).files if page else ()
         except PackageIndexError as error:
             self.issues.append(str(error))
             return ()
 
 
-def local_path(url: str) -> Path:
-    """Turn a file: address into a path."""
-    return Path(unquote(urlsplit(url).path))
-
-
-def _match(files: Iterable[LockedFile], links: Iterable[Link], found: dict[Digest, list[str]]) -> None:
-    by_name: dict[str, list[Link]] = {}
-    by_digest: dict[str, list[Link]] = {}
+def _match(files: Iterable[LockedFile], links: Iterable[OfferedFile], found: dict[Digest, list[str]]) -> None:
+    by_name: dict[str, list[OfferedFile]] = {}
+    by_digest: dict[str, list[OfferedFile]] = {}
     for link in links:
         if link.sha256:
             by_digest.setdefault(link.sha256, []).append(link)
@@ -166,82 +146,3 @@ def _match(files: Iterable[LockedFile], links: Iterable[Link], found: dict[Diges
     for file in files:
         for link in (*by_digest.get(file.sha256.hex, ()), *by_name.get(file.name, ())):
             found[file.sha256].append(link.url)
-
-
-def parse_page(page: Page) -> tuple[Link, ...]:
-    """Read a page of an index: JSON or HTML, by its content type.
-
-    Raises:
-        PackageIndexError: it is neither.
-    """
-    if page.content_type.partition(";")[0].strip().lower() == _JSON:
-        return _parse_json(page)
-    return _parse_html(page)
-
-
-def _parse_html(page: Page) -> tuple[Link, ...]:
-    parser = _Anchors()
-    try:
-        parser.feed(page.body.decode("utf-8", errors="replace"))
-        parser.close()
-        base = urljoin(page.url, parser.base) if parser.base else page.url
-    except (ValueError, AssertionError) as error:
-        # NOTE: before Python 3.14 the standard library's parser answers `<![x[` with an AssertionError.
-        raise PackageIndexError(f"its page is not HTML: {error}", context=page.url) from error
-    return tuple(link for href in parser.hrefs if (link := _link(base, href)))
-
-
-def _link(base: str, href: str) -> Link | None:
-    try:
-        parts = urlsplit(urljoin(base, href.strip()))
-        origin(parts.geturl())
-    except (ValueError, TransportError):
-        return None
-    name = unquote(parts.path.rpartition("/")[2])
-    # Lone surrogates, which JSON can bring, can neither be sent nor printed.
-    if not name or not _may_lead_to(base, parts.scheme) or not parts.geturl().isprintable():
-        return None
-    algorithm, _, value = parts.fragment.partition("=")
-    sha256 = value.partition("&")[0].lower() if algorithm == "sha256" else None
-    return Link(name=name, url=parts._replace(fragment="").geturl(), sha256=sha256)
-
-
-def _may_lead_to(base: str, scheme: str) -> bool:
-    """Files of this machine are named only by pages of this machine."""
-    return scheme in {"http", "https"} or (scheme == "file" and is_local(base))
-
-
-def _parse_json(page: Page) -> tuple[Link, ...]:
-    try:
-        document = json.loads(page.body)
-        if not str(document["meta"]["api-version"]).startswith("1."):
-            raise PackageIndexError("speaks an unknown version of the simple API", context=page.url)
-        links = []
-        for entry in document["files"]:
-            sha256 = entry.get("hashes", {}).get("sha256")
-            link = _link(page.url, str(entry["url"]))
-            if link:
-                digest = str(sha256).lower() if sha256 else None
-                links.append(Link(name=str(entry["filename"]), url=link.url, sha256=digest))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise PackageIndexError(f"its answer is not as PEP 691 says: {error!r}", context=page.url) from error
-    return tuple(links)
-
-
-class _Anchors(HTMLParser):
-    """Collects what anchors lead to, and the page's base."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.hrefs: list[str] = []
-        self.base = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take the href of an anchor, or of the first base."""
-        href = dict(attrs).get("href")
-        if not href:
-            return
-        if tag == "a":
-            self.hrefs.append(href)
-        elif tag == "base" and not self.base:
-            self.base = href

@@ -13,6 +13,7 @@ from typing import Any
 from builder.errors import InvalidInputError
 from builder.resolve.pip_settings import load_pip_settings
 from builder.resolve.settings import (
+    INDEX_NAME,
     IndexSettings,
     Surroundings,
     as_url,
@@ -23,6 +24,7 @@ from builder.resolve.settings import (
     this_surroundings,
 )
 from builder.resolve.uv_settings import load_uv_settings
+from builder.snapshot.model import DEFAULT_INDEX, FIND_LINKS
 
 
 def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettings:
@@ -38,6 +40,18 @@ def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettin
     )
 
 
+def load_official_constraints(surroundings: Surroundings | None = None) -> str | None:
+    """Read `[constraints] official` of our config file: another place for Airflow's constraints; None for their own."""
+    path = (surroundings or this_surroundings()).config_home / "airflow-kubler" / "config.toml"
+    table = read_toml(path).get("constraints", {})
+    value = table.get("official") if isinstance(table, dict) else table
+    if value is not None and not isinstance(value, str):
+        raise InvalidInputError(
+            "must be an address with {ref} and {py}", context=f"{path}: constraints.official"
+        )
+    return value
+
+
 def _load_own_settings(around: Surroundings) -> IndexSettings | None:
     """Read `[python]` of our config file; None where it names no place."""
     path = around.config_home / "airflow-kubler" / "config.toml"
@@ -46,13 +60,15 @@ def _load_own_settings(around: Surroundings) -> IndexSettings | None:
         raise InvalidInputError("must be a table", context=f"{path}: python")
     _refuse_unknown(table, str(path))
     index, extra, links = table.get("index"), table.get("extra-indexes", []), table.get("find-links", [])
-    if not (index or extra or links):
+    named: Mapping[str, str] = table.get("indexes", {})
+    if not (index or named or extra or links):
         return None
     certificate = table.get("certificate")
     return IndexSettings(
         source="airflow-kubler",
         default_index=as_url(index) if index else None,
-        extra_indexes=tuple(as_url(url) for url in extra),
+        extra_indexes=tuple(as_url(url) for url in (*named.values(), *extra)),
+        extra_names=tuple(named),
         find_links=tuple(as_url(url) for url in links),
         no_index=bool(table.get("no-index", False)),
         strategy=checked_strategy(table.get("index-strategy", "first-index"), f"{path}: python.index-strategy"),
@@ -61,8 +77,10 @@ def _load_own_settings(around: Surroundings) -> IndexSettings | None:
     )
 
 
+_WORDS = {str: "str", bool: "bool", list: "list of strings", dict: "table of addresses by name"}
 _OWN_KEYS = {
     "index": str,
+    "indexes": dict,
     "extra-indexes": list,
     "find-links": list,
     "no-index": bool,
@@ -79,5 +97,13 @@ def _refuse_unknown(table: Mapping[str, Any], file: str) -> None:
             raise InvalidInputError(
                 "unknown key", context=f"{file}: python.{key}", hint=f"known keys: {', '.join(_OWN_KEYS)}"
             )
-        if not isinstance(value, wanted) or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
-            raise InvalidInputError(f"must be a {wanted.__name__}", context=f"{file}: python.{key}")
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if not isinstance(value, wanted) or not all(isinstance(item, str) for item in inner):
+            raise InvalidInputError(f"must be a {_WORDS[wanted]}", context=f"{file}: python.{key}")
+    for name in table.get("indexes", {}):
+        if not INDEX_NAME.match(name) or name in {DEFAULT_INDEX, FIND_LINKS}:
+            raise InvalidInputError(
+                "cannot be the name of an index",
+                context=f"{file}: python.indexes.{name}",
+                hint=f"letters, digits, `.`, `_` and `-`; `{DEFAULT_INDEX}` and `{FIND_LINKS}` have a meaning already",
+            )

@@ -33,21 +33,26 @@ def load_uv_settings(around: Surroundings) -> IndexSettings | None:
     default = (
         _named(variables.get("UV_DEFAULT_INDEX"), variables)
         or _url(variables.get("UV_INDEX_URL"))
-        or next((url for url, is_default in tables if is_default), None)
+        or next((url for _, url, is_default in tables if is_default), None)
         or _url(table.get("index-url"), folder)
     )
-    extra = [_named(item, variables) for item in variables.get("UV_INDEX", "").split()]
-    extra += [as_url(item) for item in variables.get("UV_EXTRA_INDEX_URL", "").split()]
-    extra += [url for url, is_default in tables if not is_default]
-    extra += [as_url(item, folder=folder) for item in _strings(table.get("extra-index-url"))]
+    extra = [(_name_of(item), _named(item, variables)) for item in variables.get("UV_INDEX", "").split()]
+    extra += [("", as_url(item)) for item in variables.get("UV_EXTRA_INDEX_URL", "").split()]
+    extra += [(name, url) for name, url, is_default in tables if not is_default]
+    extra += [("", as_url(item, folder=folder)) for item in _strings(table.get("extra-index-url"))]
+    names: dict[str, str] = {}
+    for name, url in extra:
+        if url:
+            names[url] = names.get(url) or name
     links = [as_url(item) for item in variables.get("UV_FIND_LINKS", "").split(",") if item.strip()]
     links += [as_url(item, folder=folder) for item in _strings(table.get("find-links"))]
-    if not (default or extra or links):
+    if not (default or names or links):
         return None
     return IndexSettings(
         source="uv",
         default_index=default,
-        extra_indexes=tuple(dict.fromkeys(url for url in extra if url)),
+        extra_indexes=tuple(names),
+        extra_names=tuple(names.values()),
         find_links=tuple(dict.fromkeys(links)),
         no_index=is_true(variables.get("UV_NO_INDEX")) or table.get("no-index") is True,
         strategy=_strategy(variables, table, file),
@@ -74,13 +79,14 @@ def _read_files(around: Surroundings) -> tuple[Path, dict[str, Any]]:
     return paths[0], table
 
 
-def _index_tables(table: Mapping[str, Any], folder: Path, variables: Mapping[str, str]) -> list[tuple[str, bool]]:
-    """Read `[[index]]`: url and whether it is the default one."""
+def _index_tables(table: Mapping[str, Any], folder: Path, variables: Mapping[str, str]) -> list[tuple[str, str, bool]]:
+    """Read `[[index]]`: name, url and whether it is the default one."""
     found = []
     for item in table.get("index") or []:
         if isinstance(item, dict) and isinstance(item.get("url"), str) and not item.get("explicit"):
-            url = _with_login(as_url(item["url"], folder=folder), str(item.get("name") or ""), variables)
-            found.append((url, item.get("default") is True))
+            name = str(item.get("name") or "")
+            url = _with_login(as_url(item["url"], folder=folder), name, variables)
+            found.append((name, url, item.get("default") is True))
     return found
 
 
@@ -88,10 +94,14 @@ def _named(text: str | None, variables: Mapping[str, str]) -> str | None:
     """Read `name=url` or `url`."""
     if not text:
         return None
-    name, separator, url = text.partition("=")
-    if separator and "/" not in name and ":" not in name:
-        return _with_login(as_url(url), name, variables)
-    return as_url(text)
+    name = _name_of(text)
+    return _with_login(as_url(text.removeprefix(f"{name}=")), name, variables) if name else as_url(text)
+
+
+def _name_of(text: str) -> str:
+    """Read the name of `name=url`; empty where there is none."""
+    name, separator, _ = text.partition("=")
+    return name if separator and "/" not in name and ":" not in name else ""
 
 
 def _with_login(url: str, name: str, variables: Mapping[str, str]) -> str:

@@ -48,16 +48,25 @@ class World:
         store: what is remembered from run to run.
         now: seconds since the epoch.
         refresh: ask for each page again, however fresh it is.
+        offline: take what is remembered, however old it is.
         replay: answer from this snapshot alone.
     """
 
     def __init__(
-        self, upstream: Upstream, store: SnapshotStore, *, now: int, refresh: bool = False, replay: Snapshot | None = None
+        self,
+        upstream: Upstream,
+        store: SnapshotStore,
+        *,
+        now: int,
+        refresh: bool = False,
+        offline: bool = False,
+        replay: Snapshot | None = None,
     ) -> None:
         self._upstream = upstream
         self._store = store
         self._now = now
         self._refresh = refresh
+        self._offline = offline
         self._replay = replay
         self.day = replay.day if replay else dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
         self.indexes = (
@@ -159,7 +168,7 @@ class World:
         return answer.digest
 
     def _holds(self, known: KnownPage) -> bool:
-        return not self._refresh and self._now < known.checked_at + known.max_age_s
+        return self._offline or (not self._refresh and self._now < known.checked_at + known.max_age_s)
 
     def _known_pages(self, index: NamedIndex) -> Mapping[str, KnownPage]:
         with self._lock:

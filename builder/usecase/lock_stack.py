@@ -12,24 +12,28 @@ from packaging.utils import canonicalize_name
 from builder.digest import Digest
 from builder.errors import ResolutionError
 from builder.image.plan import PlanItem, make_plan
-from builder.lock.airflow import check_parts_of_parent
+from builder.lock.airflow import check_parent
 from builder.lock.model import LockedCandidate, LockedFile, StackLock
-from builder.lock.status import count_status
+from builder.lock.status import count_statuses
 from builder.resolve.choose import choose_wheels
+from builder.resolve.core import Budget
 from builder.resolve.merge import merge_resolutions
 from builder.resolve.model import ChosenWheel
 from builder.resolve.problem import AIRFLOW, Solved, Unsolved
+from builder.resolve.relax import keep_most
 from builder.stack.graph import parent_chain
 from builder.stack.inputs import inputs_digest
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.answer import explain_failure
 from builder.usecase.behind import find_behind
-from builder.usecase.diverge import droppable, keep_most
+from builder.usecase.diverge import find_droppable
 from builder.usecase.lock_model import LockTools, StackChange, compare_locks
 from builder.usecase.stack_session import StackSession
 
 _AIRFLOW_PARTS = (AIRFLOW, "apache-airflow-core")
 _DAY_S = 86_400
+_BEHIND_SOLVES = 40
+_KEEP_SOLVES = 60
 
 
 def lock_session(session: StackSession, tools: LockTools) -> tuple[StackLock, StackChange]:
@@ -43,9 +47,9 @@ def lock_session(session: StackSession, tools: LockTools) -> tuple[StackLock, St
     change = compare_locks(session.previous, lock, changed=True)
     return lock, replace(
         change,
-        behind=find_behind(session.problem, solved, session.view, session.solver),
-        status=count_status(lock).text if lock.constraints is not None else "",
-        droppable=droppable(session, solved),
+        behind=find_behind(session.problem, solved, session.view, session.solver, Budget(solves=_BEHIND_SOLVES)),
+        status=str(count_statuses(lock) or ""),
+        droppable=find_droppable(session, solved),
     )
 
 
@@ -59,9 +63,12 @@ def solve_session(session: StackSession) -> Solved:
     answer = session.solver.solve(session.problem)
     if isinstance(answer, Unsolved):
         raise explain_failure(session, answer)
-    pins = dict(session.problem.preferences)
-    moved = {project for project, version in answer.versions().items() if pins.get(project, version) != version}
-    return keep_most(session.problem, pins, session.solver) if moved else answer
+    versions = answer.versions()
+    pins = {project: version for project, version in session.problem.preferences if project in versions}
+    if all(versions[project] == version for project, version in pins.items()):
+        return answer
+    kept = keep_most(session.problem, pins, session.solver, Budget(solves=_KEEP_SOLVES))
+    return kept if isinstance(kept, Solved) else answer
 
 
 def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackLock:
@@ -115,7 +122,7 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
         index_rules=session.index_rules,
     )
     if parent is not None:
-        check_parts_of_parent(lock, parent, file=session.problem.label)
+        check_parent(lock, parent, file=session.problem.label)
     return lock
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
@@ -19,7 +19,8 @@ from builder.project import Project
 from builder.resolve.constraints import demands_from, marker_environment, tested_versions
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solver
 from builder.resolve.solver import ResolverSolver
-from builder.snapshot.model import DEFAULT_INDEX
+from builder.resolve.tags import choose_wheel
+from builder.snapshot.model import DEFAULT_INDEX, OfferedFile
 from builder.snapshot.rules import ViewRules
 from builder.snapshot.view import IndexView
 from builder.stack.graph import parent_chain
@@ -60,6 +61,8 @@ class StackSession:
     problem: Problem
     solver: Solver
     resolver_name: str
+    now: int
+    """Seconds since the epoch, when the run began."""
 
 
 def open_session(
@@ -81,15 +84,18 @@ def open_session(
     resolver = tools.resolver(options.resolver or stack.resolution.resolver or DEFAULT_RESOLVER)
     locks = [lock for lock in (parent.lock if parent else None, previous) if lock]
     rules = make_rules(stack, index_rules=index_rules, locks=locks, tested=tested)
+    rules = replace(rules, python_version=base[0].python_version)
     known = [row.built for lock in locks for row in lock.candidates if row.built and not options.upgrade]
     builder = tools.wheel_builder(base[0], resolver, replace(rules, sdists=False), known) if rules.sdists else None
-    view = IndexView(tools.world, replace(rules, builder_key=builder.key if builder else ""), builder)
+    view = IndexView(
+        tools.world, replace(rules, builder_key=builder.key if builder else ""), builder, _likely(base[0], stack)
+    )
     view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
     demands = (
         *_airflow_demands(stack, previous),
         *asked_demands(stacks, stack.name),
         *_parent_demands(parent.lock if parent else None, stack),
-        *(demands_from(stack, constraints.data, file=constraints.file) if constraints else demands_from(stack, None)),
+        *demands_from(stack, tested, file=constraints.file if constraints else ""),
     )
     return StackSession(
         stacks=stacks,
@@ -114,6 +120,7 @@ def open_session(
         ),
         solver=ResolverSolver(resolver, view.failure),
         resolver_name=resolver.name,
+        now=tools.now,
     )
 
 
@@ -165,6 +172,20 @@ def with_stack(stacks: Mapping[str, Stack], stack: Stack) -> Mapping[str, Stack]
 def without_preferences(session: StackSession) -> StackSession:
     """Take the newest of everything, as `--upgrade` does."""
     return replace(session, problem=session.problem.preferring(()))
+
+
+def _likely(base: BaseLock, stack: EffectiveStack) -> Callable[[Sequence[OfferedFile]], tuple[OfferedFile, ...]]:
+    """Make what tells which wheels of a version a resolver will ask about: those that the base would use."""
+
+    def likely(wheels: Sequence[OfferedFile]) -> tuple[OfferedFile, ...]:
+        names = [wheel.name for wheel in wheels]
+        chosen = (
+            choose_wheel(wheels, names, python_version=base.python_version, platform=platform, glibc=base.glibc)
+            for platform in stack.platforms
+        )
+        return tuple({wheel.name: wheel for wheel in chosen if wheel}.values())
+
+    return likely
 
 
 def _airflow_demands(stack: EffectiveStack, previous: StackLock | None) -> tuple[Demand, ...]:

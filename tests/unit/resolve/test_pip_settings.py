@@ -88,6 +88,14 @@ def test_indexes_are_merged_only_where_all_extra_ones_are_local(tmp_path: Path, 
     assert settings.strategy == strategy
 
 
+def test_local_find_links_are_merged_and_those_of_a_network_are_not(tmp_path: Path) -> None:
+    local = load_pip_settings(around(tmp_path, PIP_FIND_LINKS="/w"))
+    remote = load_pip_settings(around(tmp_path, PIP_FIND_LINKS="/w https://a/links.html"))
+    assert local is not None
+    assert remote is not None
+    assert (local.merges_local, remote.merges_local) == (True, False)
+
+
 def test_other_settings_are_read(tmp_path: Path) -> None:
     settings = load_pip_settings(
         around(

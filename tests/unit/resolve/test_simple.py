@@ -12,7 +12,7 @@ from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.settings import IndexSettings
-from builder.resolve.simple import Places, find_file_urls, parse_page, recall_urls, remember_urls
+from builder.resolve.simple import Places, find_file_urls, recall_urls, remember_urls
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.download import Patience
 from builder.store.pages import Page

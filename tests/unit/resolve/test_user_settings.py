@@ -40,12 +40,14 @@ def test_own_file_holds_every_setting(tmp_path: Path) -> None:
     text = (
         '[python]\nindex = "https://a/simple"\nextra-indexes = ["https://b/simple"]\nfind-links = ["/w"]\n'
         'index-strategy = "unsafe-best-match"\ncertificate = "/ca.pem"\noffline = true\n'
+        '[python.indexes]\nours = "https://c/simple"\n'
     )
     write(tmp_path / "xdg/airflow-kubler/config.toml", text)
     assert load_index_settings(around(tmp_path, XDG_CONFIG_HOME=str(tmp_path / "xdg"))) == IndexSettings(
         source="airflow-kubler",
         default_index="https://a/simple",
-        extra_indexes=("https://b/simple",),
+        extra_indexes=("https://c/simple", "https://b/simple"),
+        extra_names=("ours",),
         find_links=("file:///w",),
         strategy="unsafe-best-match",
         certificate=Path("/ca.pem"),
@@ -56,14 +58,17 @@ def test_own_file_holds_every_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[python]\nindexes = "x"\n', "python.indexes: unknown key"),
+        ('[python]\nindices = "x"\n', "python.indices: unknown key"),
+        ('[python]\nindexes = "x"\n', "python.indexes: must be a table of addresses by name"),
+        ('[python.indexes]\ndefault = "x"\n', "python.indexes.default: cannot be the name of an index"),
+        ('[python.indexes]\n"a b" = "x"\n', "python.indexes.a b: cannot be the name of an index"),
         ("[python]\nindex = 3\n", "python.index: must be a str"),
         ('[python]\nextra-indexes = "x"\n', "python.extra-indexes: must be a list"),
         ('[python]\nindex = "https://a"\nindex-strategy = "best"\n', "unknown index strategy 'best'"),
         ("python = 3\n", "python: must be a table"),
         ("[python\n", "cannot be read"),
     ],
-    ids=["unknown", "type", "list", "strategy", "table", "toml"],
+    ids=["unknown", "no table", "reserved name", "bad name", "type", "list", "strategy", "table", "toml"],
 )
 def test_own_file_is_read_strictly(tmp_path: Path, text: str, message: str) -> None:
     write(tmp_path / "home/.config/airflow-kubler/config.toml", text)

@@ -1,0 +1,93 @@
+"""Answers a conflict: why, in at most five lines, and ways out that a resolution proved.
+
+Steps:
+1. What each requirement fails by alone is told first: a name that no index has, a version that is not there.
+2. Else the knot is found: demands that cannot hold together, though without any one of them they could.
+3. How they meet is read from metadata, and told with who makes them.
+4. Ways out are tried, the least first; only those that resolve are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from packaging.requirements import Requirement
+
+from builder.errors import ToolError
+from builder.resolve.clash import find_clash
+from builder.resolve.conflict import ConflictError, Fix
+from builder.resolve.core import Budget, find_core
+from builder.resolve.explain import explain_clash, explain_faults, render_demand
+from builder.resolve.problem import Demand, Kind, Unsolved
+from builder.resolve.releases import Catalogue, Fault
+from builder.usecase.stack_session import StackSession
+from builder.usecase.ways_out import iter_fault_fixes, iter_fixes
+
+_CORE_SOLVES = 80
+MOST_FIXES = 5
+
+
+def explain_failure(session: StackSession, answer: Unsolved) -> ConflictError:
+    """Explain why a stack cannot be had, and find ways out.
+
+    Raises:
+        PackageIndexError: the index answered wrongly or not at all.
+    """
+    problem = session.problem
+    catalogue = Catalogue(
+        session.view, python_version=problem.python_version, glibc=problem.glibc, platform=answer.platform
+    )
+    derivation = answer.error.__cause__.stderr if isinstance(answer.error.__cause__, ToolError) else ""
+    target = f"{answer.platform.name}, Python {problem.python_version}"
+    faults = tuple(_iter_faults(session, catalogue))
+    if faults:
+        return _make(session, target, explain_faults(faults), iter_fault_fixes(session, faults), (), derivation)
+    here = problem.on(answer.platform)
+    soft = [demand for demand in here.demands if demand.kind is not Kind.AIRFLOW]
+    core = find_core(here, soft, session.solver, Budget(solves=_CORE_SOLVES))
+    knot = [*problem.of_kind(Kind.AIRFLOW), *core]
+    clash = find_clash(knot, catalogue, answer.named) or find_clash(knot, catalogue)
+    lines = explain_clash(core, clash, airflow=session.stack.airflow_version, wanted_by=_wanted_by(session))
+    parts = [render_demand(demand) for demand in core]
+    return _make(session, target, lines, iter_fixes(session, core, answer.platform), parts, derivation)
+
+
+def _make(
+    session: StackSession,
+    target: str,
+    lines: Sequence[str],
+    fixes: Iterator[Fix],
+    parts: Iterable[str],
+    derivation: str,
+) -> ConflictError:
+    found: list[Fix] = []
+    for fix in fixes:
+        found.append(fix)
+        if len(found) == MOST_FIXES:
+            break
+    return ConflictError(
+        label=session.problem.label,
+        target=target,
+        lines=lines,
+        fixes=found,
+        parts=tuple(parts),
+        derivation=derivation,
+    )
+
+
+def _iter_faults(session: StackSession, catalogue: Catalogue) -> Iterator[tuple[Demand, Fault]]:
+    """Step 1."""
+    locked = session.previous.candidates if session.previous else ()
+    known = sorted({*session.tested, *(row.project for row in locked)})
+    for demand in session.problem.of_kind(Kind.AIRFLOW, Kind.ASKED):
+        near = get_close_matches(demand.project, known, n=1)
+        fault = catalogue.fault_of(Requirement(demand.text), near=near[0] if near else "")
+        if fault is not None:
+            yield demand, fault
+
+
+def _wanted_by(session: StackSession) -> Mapping[str, Sequence[str]]:
+    if session.parent is None:
+        return {}
+    return {row.project: row.wanted_by for row in session.parent.lock.candidates}
