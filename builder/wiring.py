@@ -48,7 +48,7 @@ def make_artefact_store() -> DirectoryArtefactStore:
 
 
 def make_build_store() -> DirectoryArtefactStore:
-    """Open the same store for segments and layers: not synced to disk, since they are checked by hash when used."""
+    """Open the same store for segments, layers and hints: not synced to disk, since they are checked when used."""
     return DirectoryArtefactStore(cache_root(os.environ), durable=False)
 
 
@@ -145,7 +145,7 @@ def make_lock_tools(
             wheel_builder=make_wheel_builders(settings, transport, world, serve),
             constraints=make_constraints(settings, transport, say),
             probe=TransportProbe(transport),
-            remember=partial(remember_urls, make_artefact_store(), settings),
+            remember=partial(remember_urls, make_build_store(), settings),
             files=make_file_store(),
             snapshots=snapshots,
             lock_base=_lock_base_of(project),
@@ -215,7 +215,7 @@ def make_wheel_builders(
         view = IndexView(world, requirement_rules(rules))
         asking = Asking(
             probe=TransportProbe(transport),
-            remember=partial(remember_urls, make_artefact_store(), settings),
+            remember=partial(remember_urls, make_build_store(), settings),
             choose=choose_by(resolver, view, serve, base),
         )
         room = make_build_room(obtain_with(make_file_store(), make_fetch_sources(settings), transport))

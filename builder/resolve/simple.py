@@ -70,8 +70,9 @@ def find_file_urls(
 def remember_urls(artefacts: ArtefactStore, settings: IndexSettings, urls: Mapping[Digest, Sequence[str]]) -> None:
     """Keep where files were seen, for a later fetch with the same settings; credentials are left out."""
     for digest, places in urls.items():
-        text = "\n".join(redact(url) for url in places)
-        artefacts.put(_HINTS, _hint_key(settings, digest), (text.encode(),))
+        key = _hint_key(settings, digest)
+        if artefacts.get(_HINTS, key) is None:
+            artefacts.put(_HINTS, key, ("\n".join(redact(url) for url in places).encode(),))
 
 
 def recall_urls(artefacts: ArtefactStore, settings: IndexSettings, digest: Digest) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.project import Project
 from builder.snapshot.model import SnapshotEntry, snapshot_id
-from builder.stack.graph import build_order, check_base, effective_stack
+from builder.stack.graph import build_order, check_base, effective_stack, parent_chain
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_model import LockOptions, LockReport, LockTools, StackChange
@@ -85,8 +85,12 @@ def lock_stacks(
     for name, locked in done.items():
         project.save_lock(project.stack_lock_path(name), locked.data)
     snapshot = _keep_snapshot(tools, done)
+    moved = {change.stack for change in changes if change.changed}
     return LockReport(
-        bases=tuple(new_bases), stacks=tuple(changes), stale=_stale_stacks(project), snapshot=snapshot
+        bases=tuple(new_bases),
+        stacks=tuple(changes),
+        stale=_stale_stacks(project, [name for name in stacks if moved & _above(stacks, name)]),
+        snapshot=snapshot,
     )
 
 
@@ -134,7 +138,8 @@ def lock_bases(project: Project, tools: LockTools, names: Sequence[str]) -> Lock
     for name in names:
         tools.say(f"locking base {name}")
         project.save_lock(project.base_lock_path(name), tools.lock_base(name))
-    return LockReport(bases=tuple(names), stacks=(), stale=_stale_stacks(project))
+    stacks = project.load_stacks()
+    return LockReport(bases=tuple(names), stacks=(), stale=_stale_stacks(project, tuple(stacks)))
 
 
 def load_previous(project: Project, name: str) -> Locked | None:
@@ -195,5 +200,11 @@ def _load(project: Project, name: str) -> Locked:
     return Locked(lock=lock, data=data)
 
 
-def _stale_stacks(project: Project) -> tuple[str, ...]:
-    return tuple(state.name for state in check_locks(project) if state.kind == "stack" and state.reasons)
+def _above(stacks: Mapping[str, Stack], name: str) -> set[str]:
+    return {parent.name for parent in parent_chain(stacks, name)}
+
+
+def _stale_stacks(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """List those of some stacks whose locks are stale; reads no lock where none is asked about."""
+    states = check_locks(project, names) if names else ()
+    return tuple(state.name for state in states if state.kind == "stack" and state.reasons and state.name in names)
