@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate
     from builder.platform import Platform
     from builder.project import Project
+    from builder.resolve.core import Budget
     from builder.resolve.model import IndexAddress, Resolver
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from builder.store.transport import Transport
     from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.build_sdist import BuildRoom
-    from builder.usecase.fetch import Obtain, Sources
     from builder.usecase.constraints import Constraints
+    from builder.usecase.fetch import Obtain, Sources
     from builder.usecase.lock_model import LockOptions, LockTools
 
 
@@ -133,7 +134,14 @@ def make_lock_tools(
     snapshots = make_snapshot_store()
     replay = find_snapshot(snapshots, snapshot).snapshot if snapshot else None
     with make_transport(settings) as transport, LoopbackIndex() as index:
-        world = World(make_index_upstream(settings, transport), snapshots, now=now, refresh=refresh, offline=settings.offline, replay=replay)
+        world = World(
+            make_index_upstream(settings, transport),
+            snapshots,
+            now=now,
+            refresh=refresh,
+            offline=settings.offline,
+            replay=replay,
+        )
 
         def serve(view: IndexView) -> IndexAddress:
             return IndexAddress(url=INDEX_URL, proxy=index.serve(view))
@@ -174,6 +182,16 @@ def make_constraints(
         return ensure_constraints(project, stack, source, files, refresh=options.refresh_constraints, say=say)
 
     return constraints
+
+
+def make_search_budget(seconds: float = 60.0) -> Budget:
+    """Make the budget of a search for a smallest set, beginning now."""
+    import time
+
+    from builder.resolve.core import Budget
+
+    end = time.monotonic() + seconds
+    return Budget(solves=10_000, expired=lambda: time.monotonic() > end)
 
 
 def make_resolver(name: str) -> Resolver:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import datetime as dt
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import click
 
@@ -13,7 +15,9 @@ from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
 from builder.project import Project
 from builder.usecase.lock_check import check_locks
-from builder.usecase.lock_model import LockReport
+from builder.usecase.lock_model import LockOptions, LockReport
+
+_ACCEPTED_DAYS = 90
 
 
 class _Lock(VerbWithSubverbs):
@@ -27,27 +31,60 @@ class _Lock(VerbWithSubverbs):
 @stacks_argument
 @click.option("--base", "bases", multiple=True, metavar="NAME", help="Lock this base again; may be repeated.")
 @click.option("--check", is_flag=True, help="Only tell which locks are stale, without network; exit 1 if any is.")
+@click.option("--upgrade", is_flag=True, help="Take the newest of everything; else what the lock has is kept.")
+@click.option("-P", "--upgrade-package", "packages", multiple=True, metavar="PROJECT", help="Take the newest of this.")
+@click.option("--accept", is_flag=True, help="Write the fewest divergences from the tested set that STACKs need.")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="Until when accepted divergences hold: in 90 days.")
+@click.option("--snapshot", metavar="ID", help="Lock against this snapshot of the indexes, offline.")
+@click.option("--refresh", is_flag=True, help="Ask the indexes again for each page, however fresh it is.")
+@click.option("--refresh-constraints", is_flag=True, help="Fetch Airflow's tested constraints again.")
+@click.option("--resolver", type=click.Choice(["uv", "pip-tools"]), help="In place of the stack's own.")
 @json_option
 @click.pass_obj
-def command(context: Context, stacks: tuple[str, ...], bases: tuple[str, ...], *, check: bool, as_json: bool) -> int:
+def command(
+    context: Context,
+    /,
+    stacks: tuple[str, ...],
+    bases: tuple[str, ...],
+    *,
+    check: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Pin every file of STACKs by hash: all stacks, and bases without a lock, where none is named."""
     project = context.project()
+    today = dt.datetime.now(dt.UTC).date()
     if check:
-        states = check_locks(project, stacks)
+        states = check_locks(project, stacks, today=today)
         show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
         return int(any(state.reasons for state in states))
-    report = _lock(project, stacks, bases)
+    expires = options["expires"].date() if options["expires"] else today + dt.timedelta(days=_ACCEPTED_DAYS)
+    report = _lock(project, stacks, bases, expires, options)
     show_json(report_to_dict(report)) if as_json else show_text(render_report(report))
     return 0
 
 
-def _lock(project: Project, stacks: tuple[str, ...], bases: tuple[str, ...]) -> LockReport:
-    from builder.usecase.lock import lock_bases, lock_stacks
-    from builder.wiring import make_lock_tools
+def _lock(
+    project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], expires: dt.date, options: dict[str, Any]
+) -> LockReport:
+    from packaging.utils import canonicalize_name
 
-    with make_lock_tools(project, note) as tools:
+    from builder.usecase.accept import accept_divergences
+    from builder.usecase.lock import lock_bases, lock_stacks
+    from builder.wiring import make_lock_tools, make_search_budget
+
+    how = LockOptions(
+        upgrade=options["upgrade"],
+        upgrade_packages=frozenset(canonicalize_name(name) for name in options["packages"]),
+        resolver=options["resolver"],
+        refresh_constraints=options["refresh_constraints"],
+    )
+    with make_lock_tools(project, note, snapshot=options["snapshot"], refresh=options["refresh"]) as tools:
         report = lock_bases(project, tools, bases) if bases else None
-        if report is None or stacks:
-            later = lock_stacks(project, tools, stacks)
-            return LockReport(bases=(*bases, *later.bases), stacks=later.stacks, stale=later.stale)
-        return report
+        if report is not None and not stacks:
+            return report
+        if options["accept"]:
+            names = stacks or project.stack_names()
+            accept_divergences(project, tools, names, expires=expires, budget=make_search_budget)
+        later = lock_stacks(project, tools, stacks, how)
+        return replace(later, bases=(*bases, *later.bases))

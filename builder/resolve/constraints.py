@@ -39,7 +39,9 @@ def official_url(airflow_version: str, python: str, template: str = OFFICIAL) ->
         return template.format(ref=airflow_version, py=python)
     except (KeyError, IndexError, ValueError) as error:
         raise InvalidInputError(
-            f"{template!r} is no template of an address", context="constraints.official", hint="write {ref} and {py} in it"
+            f"{template!r} is no template of an address",
+            context="constraints.official",
+            hint="write {ref} and {py} in it",
         ) from error
 
 
@@ -61,7 +63,9 @@ def parse_constraints(data: bytes, *, file: str) -> tuple[TestedLine, ...]:
             continue
         tested = _parse_line(text)
         if tested is None:
-            issues.append(StackError(f"{text[:80]!r} is no project==version", context=f"{file}: line {number}", hint=_HINT))
+            issues.append(
+                StackError(f"{text[:80]!r} is no project==version", context=f"{file}: line {number}", hint=_HINT)
+            )
         else:
             found.append(tested)
     if issues:

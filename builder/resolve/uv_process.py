@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pathlib import Path
 
 from builder.errors import PackageIndexError, ToolError
 from builder.resolve.model import IndexAddress

@@ -207,9 +207,7 @@ def _is_past(requires_python: str, python_version: str) -> bool:
         return False
 
 
-def _buildable(
-    project: str, kept: Sequence[tuple[OfferedFile, Version]], rules: ViewRules
-) -> tuple[OfferedFile, ...]:
+def _buildable(project: str, kept: Sequence[tuple[OfferedFile, Version]], rules: ViewRules) -> tuple[OfferedFile, ...]:
     if not rules.sdists:
         return ()
     with_wheel = {version for file, version in kept if file.name.endswith(".whl")}

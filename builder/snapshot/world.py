@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from builder.digest import Digest
@@ -91,7 +92,7 @@ class World:
             PackageIndexError: an index did not answer: a later one must not take its place.
         """
         for index in places:
-            digest = self._once(("page", index.name, project), lambda index=index: self._digest(index, project))
+            digest = self._once(("page", index.name, project), partial(self._digest, index, project))
             if digest is not None:
                 return WorldPage(index=index.name, project=project, digest=digest)
         return None

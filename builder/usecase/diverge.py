@@ -138,7 +138,8 @@ def _reason(tested: Demand, found: Relaxation, stack: EffectiveStack) -> str:
 def _owner(stack: EffectiveStack) -> str:
     if not stack.owners:
         raise StackError(
-            "names no owner, and a divergence needs one", context=f"stacks/{stack.name}/stack.toml: owners",
+            "names no owner, and a divergence needs one",
+            context=f"stacks/{stack.name}/stack.toml: owners",
             hint='write owners = ["team:..."]',
         )
     return stack.owners[0]

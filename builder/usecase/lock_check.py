@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,19 +14,21 @@ from builder.lock.model import BaseLock, StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.lock.staleness import stale_reasons
 from builder.project import Project
+from builder.stack.divergences import expired
 from builder.stack.graph import build_order, effective_stack
-from builder.stack.model import EffectiveStack
+from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.lock_model import LockState
 
 _NO_LOCK = "it has no lock"
 
 
-def check_locks(project: Project, names: Sequence[str] = ()) -> tuple[LockState, ...]:
+def check_locks(project: Project, names: Sequence[str] = (), *, today: dt.date | None = None) -> tuple[LockState, ...]:
     """Tell for bases, then stacks, whether each lock is fresh.
 
     Args:
         project: the folder of stacks and locks.
         names: the stacks to look at, with their parents and bases; empty for all, and for all bases.
+        today: divergences that expired before are reasons too; None leaves them alone.
     """
     stacks = project.load_stacks()
     asked = [effective_stack(stacks, name) for name in (names or sorted(stacks))]
@@ -37,7 +40,9 @@ def check_locks(project: Project, names: Sequence[str] = ()) -> tuple[LockState,
         reasons = _stack_reasons(project, stack)
         above = [("base", stack.base), *(("stack", parent) for parent in stack.parents[:1])]
         follow = tuple(f"{kind} {other} is stale" for kind, other in above if states[kind, other].reasons)
-        states["stack", name] = LockState(kind="stack", name=name, reasons=(*reasons, *follow))
+        states["stack", name] = LockState(
+            kind="stack", name=name, reasons=(*reasons, *follow, *_expired(stacks[name], today))
+        )
     return tuple(states.values())
 
 
@@ -55,6 +60,13 @@ def load_fresh_lock(project: Project, name: str) -> tuple[StackLock, BaseLock]:
     lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
     base = project.base_lock_path(lock.base)
     return lock, parse_base_lock(base.read_bytes(), file=f"locks/{base.name}")
+
+
+def _expired(stack: Stack, today: dt.date | None) -> tuple[str, ...]:
+    rows = expired(stack.divergences, today) if today else ()
+    return tuple(
+        f"the divergence of {row.project} expired on {row.expires.isoformat()}: {row.owner} decides" for row in rows
+    )
 
 
 def _base_reasons(project: Project, name: str) -> tuple[str, ...]:

@@ -148,9 +148,7 @@ def make_rules(
         index_cooldowns={rule.name: rule.cooldown_days for rule in index_rules if rule.cooldown_days is not None},
         exceptions=tuple((row.project, row.specifier) for row in resolution.exceptions),
         reserved=tuple((pattern, rule.name) for rule in index_rules for pattern in rule.reserved),
-        homes={
-            candidate.project: candidate.index or DEFAULT_INDEX for lock in locks for candidate in lock.candidates
-        },
+        homes={candidate.project: candidate.index or DEFAULT_INDEX for lock in locks for candidate in lock.candidates},
         sdists=resolution.sdists is not False,
         named={project: frozenset(versions) for project, versions in named.items()},
     )
@@ -160,7 +158,9 @@ def asked_demands(stacks: Mapping[str, Stack], name: str) -> tuple[Demand, ...]:
     """List what a stack and its parents ask for, parents first, each with who asks."""
     line = (*reversed(parent_chain(stacks, name)), stacks[name])
     return tuple(
-        Demand(kind=Kind.ASKED, text=text, source=f"stack:{stack.name}") for stack in line for text in stack.requirements
+        Demand(kind=Kind.ASKED, text=text, source=f"stack:{stack.name}")
+        for stack in line
+        for text in stack.requirements
     )
 
 

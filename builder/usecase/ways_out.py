@@ -65,7 +65,7 @@ def _other_version(session: StackSession, demand: Demand, problem: Problem) -> I
     open_.specifier = type(requirement.specifier)()
     answer = _solve(session, problem.without([demand]).adding(replace(demand, text=str(open_))))
     version = answer.versions().get(demand.project) if answer else None
-    if answer is None or version is None:
+    if answer is None or version is None or Version(version).is_prerelease:
         return
     open_.specifier = type(requirement.specifier)(f"=={version}")
     yield Fix(
@@ -144,7 +144,9 @@ def _splits(session: StackSession, core: Sequence[Demand], platform: Platform) -
             yield Fix(
                 kind="split",
                 text=f"a stack of its own, that shares no layers with {session.stack.parents[0]}",
-                edits=(Edit(file=session.problem.label, instead_of=f'extends = "{session.stack.parents[0]}"', write=lines),),
+                edits=(
+                    Edit(file=session.problem.label, instead_of=f'extends = "{session.stack.parents[0]}"', write=lines),
+                ),
             )
         return
     asked = [demand for demand in _asked(core) if demand.source == own]
@@ -200,4 +202,3 @@ def _file_of(demand: Demand) -> str:
 def _solve(session: StackSession, problem: Problem) -> Solved | None:
     answer = session.solver.solve(problem)
     return answer if isinstance(answer, Solved) else None
-

@@ -1,0 +1,47 @@
+"""Accept the divergences that a stack needs: write them into its stack.toml, so that it locks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from builder.project import Project
+from builder.resolve.core import Budget
+from builder.resolve.problem import Solved
+from builder.usecase.diverge import Proposal, accept, propose
+from builder.usecase.lock import open_stack
+from builder.usecase.lock_model import LockTools
+
+
+def accept_divergences(
+    project: Project,
+    tools: LockTools,
+    names: Sequence[str],
+    *,
+    expires: dt.date,
+    budget: Callable[[], Budget],
+) -> dict[str, Proposal]:
+    """Write a smallest set of divergences for each stack that does not resolve under its constraints.
+
+    Args:
+        project: the folder of stacks and locks.
+        tools: what touches the outside.
+        names: stacks whose parents and bases are locked.
+        expires: until when the divergences hold.
+        budget: makes the budget of the search for the proof that nothing smaller does, one for each stack.
+
+    Returns:
+        By stack, what was written; stacks that resolve as they are, and those that no divergence helps, are absent.
+    """
+    accepted: dict[str, Proposal] = {}
+    for name in names:
+        session = open_stack(project, tools, name)
+        if isinstance(session.solver.solve(session.problem), Solved):
+            continue
+        found = propose(session, budget=budget(), expires=expires)
+        if found is None:
+            continue
+        accept(project, name, found.divergences)
+        tools.say(f"{name}: {len(found.divergences)} divergences accepted until {expires.isoformat()}")
+        accepted[name] = found
+    return accepted
