@@ -96,11 +96,12 @@ class Cell:
 
     Args:
         scratch: where its folders are made, so that `store gc` finds what a killed run left.
+        as_root: whether to do without a user namespace, as root alone can; None to find out.
     """
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, *, as_root: bool | None = None) -> None:
         self._scratch = scratch
-        self._as_root: bool | None = None
+        self._as_root = as_root
 
     def run(self, task: CellTask) -> CellAnswer:
         """Run a hook to its end.
