@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from builder.usecase.build import BuildTools, Compilers, Watch
     from builder.usecase.build_sdist import BuildRoom
     from builder.usecase.constraints import Constraints
+    from builder.usecase.diff import RevisionReader
     from builder.usecase.fetch import Obtain, Sources
     from builder.usecase.lock_model import LockOptions, LockTools
 
@@ -254,6 +255,15 @@ def make_build_room(obtain: Obtain) -> BuildRoom:
         platform=platform_of_machine(os.uname().machine),
         obtain=obtain,
     )
+
+
+def make_revision_reader(project: Project) -> RevisionReader:
+    """Make what reads files of git revisions, relative to the project."""
+    from functools import partial
+
+    from builder.store.git import read_revision
+
+    return partial(read_revision, project.root)
 
 
 def make_snapshot_store() -> SnapshotStore:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from builder.usecase.lock_model import LockReport, LockState
+from builder.usecase.lock_model import LockReport, LockState, StackChange
 
 
 def render_states(states: tuple[LockState, ...]) -> str:
@@ -26,11 +27,25 @@ def render_report(report: LockReport) -> str:
         lines += [
             f"  {move.project} {move.before} -> {move.after}" for move in change.moves if move.before and move.after
         ]
+        lines += list(iter_findings(change))
+    if report.snapshot:
+        lines.append(f"snapshot {report.snapshot[:12]}")
     if report.stale:
         lines.append(
             f"stale now: {', '.join(report.stale)}; lock them with: airflow-kubler lock {' '.join(report.stale)}"
         )
     return "\n".join(lines)
+
+
+def iter_findings(change: StackChange) -> Iterator[str]:
+    """Say what must not go unsaid: how much is as tested, what came out behind its newest, what is not needed any more."""
+    if change.status:
+        yield f"  {change.status}"
+    for row in change.behind:
+        held = f": held back by {row.blocker}" if row.blocker else ""
+        yield f"  {row.project} {row.chosen} is {row.steps} behind {row.newest}{held}"
+    for project in change.droppable:
+        yield f"  the divergence of {project} is not needed any more: take it out of stack.toml"
 
 
 def state_to_dict(state: LockState) -> dict[str, Any]:

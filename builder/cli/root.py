@@ -39,6 +39,12 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "init": Verb("builder.cli.init:command", "Start a folder of stacks."),
     "lock": Verb("builder.cli.lock:command", "Pin every file of a stack by hash, or check that its lock is fresh."),
+    "preview": Verb("builder.cli.preview:command", "Show what a wish would bring, without writing anything."),
+    "why": Verb("builder.cli.why:command", "Show why a project is in a stack, and what holds its version."),
+    "diff": Verb("builder.cli.diff:command", "Show what differs between two locks, and the cost."),
+    "outdated": Verb("builder.cli.outdated:command", "Show newer releases, and what keeps them away."),
+    "distance": Verb("builder.cli.distance:command", "Show how far a stack is from Airflow's tested set."),
+    "snapshot": Verb("builder.cli.snapshot:command", "List, compare and pack states of the indexes."),
     "fetch": Verb("builder.cli.fetch:command", "Fill the store and locks/files with the files that locks name."),
     "build": Verb("builder.cli.build:command", "Build a stack's image from its lock."),
     "inspect": Verb("builder.cli.inspect:command", "Show an image's layers, their sizes and what owns what."),

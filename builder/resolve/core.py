@@ -123,7 +123,11 @@ class Trials:
         found: set[Demand] = set()
         for part in solved.resolutions:
             versions = {candidate.project: candidate.version for candidate in part.candidates}
-            here = ((demand, check) for demand, check in self._checks.items() if check.platform in {None, part.platform.name})
+            here = (
+                (demand, check)
+                for demand, check in self._checks.items()
+                if check.platform in {None, part.platform.name}
+            )
             found.update(demand for demand, check in here if _breaks(versions, check))
         return frozenset(found)
 

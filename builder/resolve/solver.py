@@ -52,7 +52,7 @@ class ResolverSolver(Solver):
 
     def _solve_one(self, problem: Problem, platform: Platform) -> Resolution | Unsolved:
         try:
-            return self._resolver.resolve(make_request(problem, platform))
+            found = self._resolver.resolve(make_request(problem, platform))
         except BuilderError as error:
             failure = self._index_failure()
             if failure is not None:
@@ -60,6 +60,11 @@ class ResolverSolver(Solver):
             if not isinstance(error, ResolutionError):
                 raise
             return Unsolved(platform=platform, error=error, named=_named_projects(error))
+        # A resolver may go round what it was not given, and come out with something else than it should.
+        failure = self._index_failure()
+        if failure is not None:
+            raise failure
+        return found
 
 
 def _named_projects(error: ResolutionError) -> frozenset[str]:

@@ -46,9 +46,7 @@ def load_official_constraints(surroundings: Surroundings | None = None) -> str |
     table = read_toml(path).get("constraints", {})
     value = table.get("official") if isinstance(table, dict) else table
     if value is not None and not isinstance(value, str):
-        raise InvalidInputError(
-            "must be an address with {ref} and {py}", context=f"{path}: constraints.official"
-        )
+        raise InvalidInputError("must be an address with {ref} and {py}", context=f"{path}: constraints.official")
     return value
 
 

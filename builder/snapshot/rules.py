@@ -217,7 +217,7 @@ def _buildable(project: str, kept: Sequence[tuple[OfferedFile, Version]], rules:
     named = {version for text in rules.named.get(project, ()) if (version := _parse(text)) in alone}
     if not with_wheel and not named:
         named = {max(alone, key=lambda version: (not version.is_prerelease, version))}
-    return tuple(alone[version] for version in sorted(version for version in named if version is not None))
+    return tuple(alone[version] for version in sorted(named))
 
 
 def _parse(text: str) -> Version | None:

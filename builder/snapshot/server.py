@@ -131,7 +131,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         self._peers.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._transport = None
         self._peers.discard(self)
 

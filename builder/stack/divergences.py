@@ -57,7 +57,9 @@ def append_divergences(text: str, divergences: Sequence[Divergence], *, name: st
             f"cannot take these entries: {error}", context=f"{file}: divergences", hint=f"edit it by hand:\n{entries}"
         ) from error
     if parsed != replace(before, divergences=(*before.divergences, *divergences)):
-        raise StackError("would mean something else", context=f"{file}: divergences", hint=f"edit it by hand:\n{entries}")
+        raise StackError(
+            "would mean something else", context=f"{file}: divergences", hint=f"edit it by hand:\n{entries}"
+        )
     return after
 
 

@@ -153,7 +153,7 @@ def _place(project: Project, text: str, revision: RevisionReader) -> tuple[Calla
     commit, colon, path = text.partition(":")
     if colon and commit and path:
         return lambda path: revision(commit, path), path
-    return (lambda path: None), text
+    return (lambda _: None), text
 
 
 def _file_reader(folder: Path) -> Callable[[str], bytes | None]:

@@ -400,13 +400,6 @@ def test_index_that_fails_is_no_conflict(resolver: Resolver) -> None:
     assert index.proxy.partition("//")[2] not in shown
 
 
-def test_metadata_that_fails_is_no_conflict(resolver: Resolver) -> None:
-    upstream = offered(ALPHA)
-    upstream.texts.clear()
-    with served(upstream) as index, pytest.raises(PackageIndexError):
-        resolve(resolver, ALPHA, index)
-
-
 def test_index_that_is_not_there_is_no_conflict(resolver: Resolver) -> None:
     with pytest.raises(PackageIndexError):
         resolve(resolver, ALPHA, replace(NOWHERE, proxy="http://view:password@127.0.0.1:9"))

@@ -101,11 +101,11 @@ class World:
             return dump_base_lock(self.base_lock(project, name))
 
         return LockTools(
-            world=SnapshotWorld(self.upstream(), self.snapshots, now=0),
-            serve=lambda view: IndexAddress(url="http://index.invalid/simple", proxy="http://127.0.0.1:1"),
-            resolver=lambda name: self,
-            wheel_builder=lambda base, resolver, rules, known: None,
-            constraints=lambda project, stack, options: load_constraints(project, stack),
+            world=SnapshotWorld(self.upstream(), self.snapshots, now=0, refresh=True),
+            serve=lambda _: IndexAddress(url="http://index.invalid/simple", proxy="http://127.0.0.1:1"),
+            resolver=lambda _: self,
+            wheel_builder=lambda *_: None,
+            constraints=lambda project, stack, _: load_constraints(project, stack),
             probe=self,
             remember=self.remember,
             files=DirectoryFileStore(project.root / "cache"),

@@ -10,7 +10,7 @@ from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.measure import TransportProbe
-from builder.resolve.model import OfferedWheel
+from builder.snapshot.model import OfferedFile
 from builder.store.transport import PlainResponse, Response, TransportError
 
 URL = "https://me:secret@host/alpha-1-py3-none-any.whl"
@@ -41,11 +41,11 @@ class FakeTransport:
         yield DATA[3:]
 
 
-def offer(*, size: int | None = None, sha256: str | None = None) -> OfferedWheel:
-    return OfferedWheel(name="alpha-1-py3-none-any.whl", url=URL, size=size, sha256=sha256, upload_time=None)
+def offer(*, size: int | None = None, sha256: str | None = None) -> OfferedFile:
+    return OfferedFile(name="alpha-1-py3-none-any.whl", url=URL, size=size, sha256=sha256, upload_time=None)
 
 
-def measure(transport: FakeTransport, wheel: OfferedWheel) -> LockedFile:
+def measure(transport: FakeTransport, wheel: OfferedFile) -> LockedFile:
     return TransportProbe(transport).measure([wheel])[0]
 
 
@@ -65,7 +65,7 @@ def test_a_missing_size_is_read_off_the_head_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("wheel", [offer(), offer(size=len(DATA))], ids=["neither", "size"])
-def test_a_missing_hash_is_taken_of_the_whole_file(wheel: OfferedWheel) -> None:
+def test_a_missing_hash_is_taken_of_the_whole_file(wheel: OfferedFile) -> None:
     transport = FakeTransport()
     assert measure(transport, wheel) == EXPECTED
     assert transport.read == 1

@@ -13,6 +13,7 @@ from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.settings import IndexSettings
 from builder.resolve.simple import Places, find_file_urls, recall_urls, remember_urls
+from builder.snapshot.pages import parse_listing
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.download import Patience
 from builder.store.pages import Page
@@ -108,7 +109,7 @@ def test_index_that_fails_is_named_without_its_password(server: FaultServer) -> 
 )
 def test_page_that_is_not_as_pep_691_says_is_refused(body: bytes) -> None:
     with pytest.raises(PackageIndexError):
-        parse_page(Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body))
+        parse_listing(Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body))
 
 
 def test_html_with_a_base_that_is_no_address_is_refused() -> None:
@@ -116,14 +117,14 @@ def test_html_with_a_base_that_is_no_address_is_refused() -> None:
         url="https://index.example/demo/", content_type="text/html", body=b'<base href="http://["><a href="x.whl">'
     )
     with pytest.raises(PackageIndexError, match="its page is not HTML"):
-        parse_page(page)
+        parse_listing(page)
 
 
 @pytest.mark.parametrize("url", ["http://[x/a.whl", "http://h:99999/a.whl", "http://h/\ud800.whl"])
 def test_links_that_are_no_addresses_are_passed_over(url: str) -> None:
     body = json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": NAME, "url": url, "hashes": {}}]})
     page = Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body.encode())
-    assert parse_page(page) == ()
+    assert parse_listing(page).files == ()
 
 
 def test_page_of_a_server_does_not_lead_to_local_files(server: FaultServer) -> None:
@@ -162,4 +163,4 @@ def test_remembered_places_hold_for_the_same_settings_only(tmp_path: Path) -> No
 @given(st.text())
 def test_any_html_gives_links_or_none(text: str) -> None:
     page = Page(url="https://index.example/demo/", content_type="text/html", body=f'<a href="{text}">'.encode())
-    assert all(link.url.startswith(("http:", "https:")) for link in parse_page(page))
+    assert all(link.url.startswith(("http:", "https:")) for link in parse_listing(page).files)
