@@ -117,12 +117,16 @@ def keep_most(problem: Problem, previous: Mapping[str, str], solver: Solver, bud
     first = solver.solve(preferred)
     if isinstance(first, Unsolved):
         return first
-    # What platforms have in several versions has no pin that holds on all of them.
-    alike = {project for project, versions in _versions(first).items() if len(versions) == 1}
+    # Where one platform has what is pinned and another does not, they differed before: a pin has room for one version.
+    parted = {
+        project
+        for project, versions in _versions(first).items()
+        if len(versions) > 1 and previous.get(project) in versions
+    }
     pins = tuple(
         Demand(kind=Kind.TESTED, text=f"{project}=={version}", source="the lock before")
         for project, version in sorted(previous.items())
-        if project in alike
+        if project not in parted
     )
     if not Trials(preferred, pins, solver, budget).broken(first):
         return first

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from builder.canonical import dump_json
 from builder.digest import Digest
@@ -108,23 +108,28 @@ class SnapshotEntry:
 
 
 def snapshot_id(snapshot: Snapshot) -> str:
-    """Name a snapshot by its content: 64 hexadecimal digits."""
-    return Digest.of(dump_snapshot(snapshot)).hex
+    """Name a snapshot by the state of the indexes: 64 hexadecimal digits.
+
+    Metadata is no part of the name: a wheel's hash decides it, and which of it was asked for is no state of an index.
+    """
+    return Digest.of(dump_json(_pages_to_dict(snapshot))).hex
 
 
 def dump_snapshot(snapshot: Snapshot) -> bytes:
     """Write a snapshot; bytes are stable."""
-    return dump_json(
-        {
-            "day": snapshot.day,
-            "indexes": list(snapshot.indexes),
-            "pages": {
-                index: {project: digest.hex if digest else None for project, digest in pages.items()}
-                for index, pages in snapshot.pages.items()
-            },
-            "metadata": {key: digest.hex for key, digest in snapshot.metadata.items()},
-        }
-    )
+    metadata = {key: digest.hex for key, digest in snapshot.metadata.items()}
+    return dump_json({**_pages_to_dict(snapshot), "metadata": metadata})
+
+
+def _pages_to_dict(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "day": snapshot.day,
+        "indexes": list(snapshot.indexes),
+        "pages": {
+            index: {project: digest.hex if digest else None for project, digest in pages.items()}
+            for index, pages in snapshot.pages.items()
+        },
+    }
 
 
 def parse_snapshot(data: bytes) -> Snapshot:

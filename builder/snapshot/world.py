@@ -192,10 +192,9 @@ class World:
         key = metadata_key(file)
         with self._lock:
             if self._known_metadata is None:
-                self._known_metadata = (
-                    self._replay.metadata if self._replay is not None else self._store.metadata_digests()
-                )
-            digest = self._known_metadata.get(key)
+                self._known_metadata = self._store.metadata_digests()
+        # What the snapshot says is first; of other wheels the store knows the same, since a hash has one metadata.
+        digest = (self._replay.metadata.get(key) if self._replay else None) or self._known_metadata.get(key)
         data = self._store.get(digest) if digest else None
         if data is None:
             if self._replay is not None:

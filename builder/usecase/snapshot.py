@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, InvalidInputError
@@ -15,6 +15,7 @@ from builder.snapshot.model import (
     SnapshotEntry,
     SnapshotStore,
     dump_snapshot,
+    metadata_key,
     parse_snapshot,
     snapshot_id,
 )
@@ -84,17 +85,18 @@ def collect_snapshots(store: SnapshotStore, *, keep: int, days: int, now: int) -
 
 
 def pack_snapshot(store: SnapshotStore, entry: SnapshotEntry) -> bytes:
-    """Write a snapshot and all that it holds as one tar file; bytes are stable.
+    """Write a snapshot and all that is known of its wheels as one tar file, enough to lock again on another machine.
 
     Raises:
         IntegrityError: the store has lost a part of it.
     """
+    whole = replace(entry.snapshot, metadata=_all_metadata(store, entry.snapshot))
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         head = {"taken_at": entry.taken_at, "locks": {name: digest.hex for name, digest in sorted(entry.locks.items())}}
         _add(archive, "entry.json", json.dumps(head, sort_keys=True).encode())
-        _add(archive, "snapshot.json", dump_snapshot(entry.snapshot))
-        for digest in _contents(entry.snapshot):
+        _add(archive, "snapshot.json", dump_snapshot(whole))
+        for digest in _contents(whole):
             data = store.get(digest)
             if data is None:
                 raise IntegrityError(f"the store has lost {digest}", context=entry.id[:12], hint="take a new snapshot")
@@ -130,6 +132,20 @@ def unpack_snapshot(store: SnapshotStore, data: bytes, *, file: str) -> Snapshot
     entry = SnapshotEntry(id=snapshot_id(snapshot), taken_at=taken_at, snapshot=snapshot, locks=locks)
     store.save(entry)
     return entry
+
+
+def _all_metadata(store: SnapshotStore, snapshot: Snapshot) -> Mapping[str, Digest]:
+    """Collect the metadata that is known of any wheel on the snapshot's pages."""
+    known = store.metadata_digests()
+    found = dict(snapshot.metadata)
+    for pages in snapshot.pages.values():
+        for digest in pages.values():
+            data = store.get(digest) if digest else None
+            for file in parse_canonical_page(data).files if data else ():
+                key = metadata_key(file)
+                if file.name.endswith(".whl") and key not in found and (metadata := known.get(key)):
+                    found[key] = metadata
+    return dict(sorted(found.items()))
 
 
 def _contents(snapshot: Snapshot) -> list[Digest]:
