@@ -65,7 +65,9 @@ def interpreter_key(base_lock: BaseLock) -> str:
     revisions = {_BINARY_REBUILD.sub("", deb.version) for deb in base_lock.debs if deb.package == package}
     if not revisions:
         raise BuildError(f"the base has no {package}", context=f"locks/base.{base_lock.name}.toml")
-    return f"cpython-{base_lock.python_version}-debian-{'-'.join(sorted(revisions))}"
+    # What was compiled before characters were interned at the beginning may differ; later Pythons do that themselves.
+    interned = "-interned" if _minor(base_lock) == "3.11" else ""
+    return f"cpython-{base_lock.python_version}-debian-{'-'.join(sorted(revisions))}{interned}"
 
 
 def ensure_interpreter(base_lock: BaseLock, files: FileStore, artefacts: TreeStore, platform: Platform) -> Interpreter:

@@ -108,6 +108,8 @@ def select(page: ProjectPage, rules: ViewRules, day: str) -> Selected:
         for file, version, verdict in judged
         if verdict is not None
     )
+    if not rules.sdists:
+        dropped += _unbuilt(kept)
     return Selected(index=page.index, project=page.project, wheels=wheels, sdists=sdists, dropped=dropped)
 
 
@@ -205,6 +207,16 @@ def _is_past(requires_python: str, python_version: str) -> bool:
         return all(Version(text) <= python for text in lower)
     except (InvalidSpecifier, InvalidVersion):
         return False
+
+
+def _unbuilt(kept: Sequence[tuple[OfferedFile, Version]]) -> tuple[Dropped, ...]:
+    """List the versions that have an sdist only, where nothing may be built."""
+    with_wheel = {version for file, version in kept if file.name.endswith(".whl")}
+    return tuple(
+        Dropped(file=file, version=str(version), rule="sdist", detail="")
+        for file, version in kept
+        if version not in with_wheel
+    )
 
 
 def _buildable(project: str, kept: Sequence[tuple[OfferedFile, Version]], rules: ViewRules) -> tuple[OfferedFile, ...]:

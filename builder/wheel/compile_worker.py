@@ -30,6 +30,9 @@ NO_BYTECODE = 0xFFFFFFFF
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 _HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
 _CANNOT_COMPILE = (SyntaxError, ValueError, OverflowError, RecursionError)
+_SINGLE = tuple(sys.intern(chr(number)) for number in range(256))
+"""Strings of one character, which CPython has once each. Before 3.12 they are interned when some module first uses them as a
+name (`from a import *`), and marshal writes that down: interned from the beginning, they are written alike always."""
 _AMPLE = 64 << 20
 _AMPLE_PER_BYTE = 100
 """Of source: the dense worst case needs some 60 bytes while it is compiled."""

@@ -86,7 +86,9 @@ def test_an_sdist_stands_for_a_wheel_only_where_its_version_is_named() -> None:
 def test_of_a_project_without_any_wheel_the_newest_sdist_may_be_built() -> None:
     page = _page(_sdist("1"), _sdist("2"), _sdist("3rc1"))
     assert [file.name for file in select(page, ViewRules(), DAY).sdists] == ["alpha-2.tar.gz"]
-    assert select(page, ViewRules(sdists=False), DAY).sdists == ()
+    forbidden = select(page, ViewRules(sdists=False), DAY)
+    assert forbidden.sdists == ()
+    assert {(dropped.rule, dropped.version) for dropped in forbidden.dropped} == {("sdist", "1"), ("sdist", "2")}
 
 
 def test_a_reserved_name_comes_from_its_index_alone() -> None:

@@ -49,3 +49,13 @@ def test_every_stack_says_what_it_is_for() -> None:
 def test_core_py311_asks_for_what_core_asks_for() -> None:
     stacks = PROJECT.load_stacks()
     assert stacks["core-py311"].requirements == stacks["core"].requirements
+
+
+def test_legacy_is_airflow_2_under_its_own_constraints() -> None:
+    stack = effective_stack(PROJECT.load_stacks(), "legacy")
+    assert (stack.airflow_version, stack.base, stack.constraints) == ("2.9.2", "bookworm", "legacy/constraints.txt")
+    # The tested psutil has no wheel for arm64.
+    assert stack.platforms == (AMD64,)
+    pins = (PROJECT.stacks_folder / stack.constraints).read_text().splitlines()
+    assert len(pins) == 712
+    assert all(Requirement(pin).name == pin.partition("==")[0] for pin in pins)

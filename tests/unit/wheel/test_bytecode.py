@@ -239,3 +239,16 @@ def children_of_shell() -> bool:
 def test_no_sources_need_no_worker() -> None:
     with WorkerPool(("/no/such/python",), {}, 1) as pool:
         assert pool.compile([]) == []
+
+
+def test_a_character_that_became_a_name_before_changes_no_byte() -> None:
+    """Before Python 3.12 `from a import *` interns the star, and marshal would write it otherwise from then on."""
+    program = (
+        "import sys, hashlib; from builder.wheel.compile_worker import compile_source\n"
+        "for text in sys.argv[1:]: last = compile_source('/x.py', text.encode())\n"
+        "print(hashlib.sha256(last).hexdigest())\n"
+    )
+    argv = [sys.executable, "-P", "-c", program]
+    first = subprocess.run([*argv, "x = '*'"], capture_output=True, text=True, check=True)
+    again = subprocess.run([*argv, "from os import *", "x = '*'"], capture_output=True, text=True, check=True)
+    assert first.stdout == again.stdout
