@@ -170,17 +170,21 @@ def make_constraints(
     from builder.resolve.constraints import OFFICIAL
     from builder.resolve.user_settings import load_official_constraints
     from builder.store.pages import read_page
-    from builder.usecase.constraints import ConstraintSource, ensure_constraints
+    from builder.usecase.constraints import LARGEST, ConstraintSource, ensure_constraints
 
     def fetch(url: str) -> bytes | None:
-        page = read_page(url, transport)
+        page = read_page(url, transport, largest=LARGEST)
         return page.body if page else None
 
     source = ConstraintSource(official=load_official_constraints() or OFFICIAL, fetch=fetch, offline=settings.offline)
     files = make_file_store()
+    refreshed: set[Path | None] = set()
 
     def constraints(project: Project, stack: EffectiveStack, options: LockOptions) -> Constraints | None:
-        return ensure_constraints(project, stack, source, files, refresh=options.refresh_constraints, say=say)
+        path = project.constraints_path(stack)
+        again = options.refresh_constraints and path not in refreshed
+        refreshed.add(path)
+        return ensure_constraints(project, stack, source, files, refresh=again, say=say)
 
     return constraints
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from builder.cli.options import json_option
 from builder.cli.output import render_size, render_table, show_json, show_text
-from builder.snapshot.model import SnapshotEntry
+from builder.cli.snapshot_view import count_projects, entry_to_dict, render_time
 from builder.usecase.snapshot import (
     collect_snapshots,
     compare_snapshots,
@@ -34,10 +32,16 @@ def ls(*, as_json: bool) -> None:
     """List snapshots, newest first."""
     entries = make_snapshot_store().entries()
     if as_json:
-        show_json([_to_dict(entry) for entry in entries])
+        show_json([entry_to_dict(entry) for entry in entries])
         return
     rows = [
-        (entry.id[:12], _when(entry), str(_projects(entry)), str(len(entry.snapshot.metadata)), " ".join(entry.locks))
+        (
+            entry.id[:12],
+            render_time(entry),
+            str(count_projects(entry)),
+            str(len(entry.snapshot.metadata)),
+            " ".join(entry.locks),
+        )
         for entry in entries
     ]
     show_text(render_table(("ID", "TAKEN", "PROJECTS", "WHEELS", "LOCKED"), rows) if rows else "no snapshots yet")
@@ -86,24 +90,4 @@ def pack(snapshot: str, file: Path) -> None:
 def unpack(file: Path) -> None:
     """Read a packed snapshot, checking every part against its hash."""
     entry = unpack_snapshot(make_snapshot_store(), file.read_bytes(), file=str(file))
-    show_text(f"{entry.id[:12]}: {_projects(entry)} projects, {len(entry.snapshot.metadata)} wheels")
-
-
-def _projects(entry: SnapshotEntry) -> int:
-    return len({name for pages in entry.snapshot.pages.values() for name, digest in pages.items() if digest})
-
-
-def _when(entry: SnapshotEntry) -> str:
-    return dt.datetime.fromtimestamp(entry.taken_at, dt.UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _to_dict(entry: SnapshotEntry) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "taken_at": entry.taken_at,
-        "day": entry.snapshot.day,
-        "indexes": list(entry.snapshot.indexes),
-        "projects": _projects(entry),
-        "wheels": len(entry.snapshot.metadata),
-        "locks": {stack: str(digest) for stack, digest in entry.locks.items()},
-    }
+    show_text(f"{entry.id[:12]}: {count_projects(entry)} projects, {len(entry.snapshot.metadata)} wheels")

@@ -7,6 +7,8 @@ from typing import Literal
 
 from builder.lock.model import LockedCandidate, StackLock
 
+_AIRFLOW = frozenset({"apache-airflow", "apache-airflow-core"})
+"""What the set was tested with: its files do not name these, and every reader of locks holds them to the lock's Airflow."""
 Status = Literal["constrained", "diverged", "outside"]
 
 
@@ -25,7 +27,7 @@ class StatusCounts:
 def candidate_status(candidate: LockedCandidate) -> Status:
     """Tell whether a candidate is as tested, moved away from it, or was never tested with this Airflow."""
     if candidate.tested is None:
-        return "outside"
+        return "constrained" if candidate.project in _AIRFLOW else "outside"
     return "constrained" if _is_same(candidate.tested, candidate.version) else "diverged"
 
 

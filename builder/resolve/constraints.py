@@ -5,12 +5,13 @@ Source: apache/airflow, "Installation from PyPI"; one `project==version` a line,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from packaging.markers import default_environment
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from builder.errors import InvalidInputError, IssuesError, StackError
 from builder.lock.airflow import AIRFLOW, AIRFLOW_CORE, AIRFLOW_TASK_SDK
@@ -21,16 +22,21 @@ from builder.stack.model import EffectiveStack
 OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{ref}/constraints-{py}.txt"
 """Where Airflow publishes them; another place is said in the user's settings."""
 _HINT = "write one project==version a line"
+_LINE = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*==\s*([^\s;=*]+)\s*(?:;(.*))?\Z")
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestedLine:
+class ConstraintLine:
     """One line of a constraints file."""
 
     project: str
     """PEP 503 normalised."""
     version: str
-    requirement: Requirement
+    """As PEP 440 normalises it."""
+    marker: Marker | None
+    number: int
+    """Of the line, from 1."""
 
 
 def official_url(airflow_version: str, python: str, template: str = OFFICIAL) -> str:
@@ -45,43 +51,50 @@ def official_url(airflow_version: str, python: str, template: str = OFFICIAL) ->
         ) from error
 
 
-def parse_constraints(data: bytes, *, file: str) -> tuple[TestedLine, ...]:
+def parse_constraints(data: bytes, *, file: str) -> tuple[ConstraintLine, ...]:
     """Read a constraints file, in its order.
 
+    Args:
+        data: its bytes, untrusted.
+        file: how messages name it.
+
     Raises:
-        IssuesError: naming each line that is no `project==version`.
+        IssuesError: naming each line that is no `project==version`, and each that pins a project in another way again.
+        StackError: it is no text.
     """
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise StackError("is not UTF-8", context=file, hint=_HINT) from error
-    found: list[TestedLine] = []
+    found: list[ConstraintLine] = []
+    always: dict[str, ConstraintLine] = {}
     issues: list[StackError] = []
     for number, line in enumerate(lines, 1):
-        text = line.partition(" #")[0].strip()
+        text = line.partition(" #")[0].partition("\t#")[0].strip()
         if not text or text.startswith("#"):
             continue
-        tested = _parse_line(text)
-        if tested is None:
-            issues.append(
-                StackError(f"{text[:80]!r} is no project==version", context=f"{file}: line {number}", hint=_HINT)
-            )
-        else:
-            found.append(tested)
+        where = f"{file}: line {number}"
+        parsed = _parse_line(text, number)
+        if parsed is None:
+            issues.append(StackError(f"{text[:80]!r} is no project==version", context=where, hint=_HINT))
+            continue
+        first = always.setdefault(parsed.project, parsed) if parsed.marker is None else parsed
+        if first.version != parsed.version:
+            message = f"pins {parsed.project} to {parsed.version}, and line {first.number} to {first.version}"
+            issues.append(StackError(message, context=where, hint="keep one of the lines"))
+        found.append(parsed)
     if issues:
         raise IssuesError(issues)
     return tuple(found)
 
 
 def marker_environment(python_version: str, platform: Platform) -> dict[str, str]:
-    """Make the environment that markers are evaluated in: CPython of a base on Linux."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}[platform.architecture]
-    environment = {key: str(value) for key, value in default_environment().items()}
-    return environment | {
+    """Make the environment that markers are evaluated in: CPython of a base on Linux, nothing of this machine."""
+    return {
         "implementation_name": "cpython",
         "implementation_version": python_version,
         "os_name": "posix",
-        "platform_machine": machine,
+        "platform_machine": _MACHINES[platform.architecture],
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
@@ -99,18 +112,18 @@ def tested_versions(data: bytes, environment: Mapping[str, str], *, file: str) -
     Raises:
         IssuesError: a line cannot be read, or a project is pinned twice in different ways.
     """
-    found: dict[str, str] = {}
+    found: dict[str, ConstraintLine] = {}
     issues: list[StackError] = []
     for line in parse_constraints(data, file=file):
-        marker = line.requirement.marker
-        if marker is not None and not marker.evaluate(dict(environment)):
+        if line.marker is not None and not line.marker.evaluate(dict(environment)):
             continue
-        if found.setdefault(line.project, line.version) != line.version:
-            message = f"pins {line.project} to {found[line.project]} and to {line.version}"
-            issues.append(StackError(message, context=file, hint="keep one of the lines"))
+        first = found.setdefault(line.project, line)
+        if first.version != line.version:
+            message = f"pins {line.project} to {line.version}, and line {first.number} to {first.version}"
+            issues.append(StackError(message, context=f"{file}: line {line.number}", hint="keep one of the lines"))
     if issues:
         raise IssuesError(issues)
-    return found
+    return {project: line.version for project, line in found.items()}
 
 
 def demands_from(stack: EffectiveStack, tested: Mapping[str, str], *, file: str) -> tuple[Demand, ...]:
@@ -150,15 +163,17 @@ def _check_airflow(stack: EffectiveStack, project: str, version: str, file: str)
         )
 
 
-def _parse_line(text: str) -> TestedLine | None:
+def _parse_line(text: str, number: int) -> ConstraintLine | None:
+    match = _LINE.match(text)
+    if match is None:
+        return None
+    name, version, marker = match.groups()
     try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
+        return ConstraintLine(
+            project=canonicalize_name(name),
+            version=str(Version(version)),
+            marker=Marker(marker) if marker is not None else None,
+            number=number,
+        )
+    except (InvalidVersion, InvalidMarker, RecursionError):
         return None
-    specifiers = list(requirement.specifier)
-    if len(specifiers) != 1 or requirement.url or requirement.extras:
-        return None
-    pin = specifiers[0]
-    if pin.operator not in {"==", "==="} or pin.version.endswith(".*"):
-        return None
-    return TestedLine(project=canonicalize_name(requirement.name), version=pin.version, requirement=requirement)

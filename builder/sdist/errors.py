@@ -12,7 +12,6 @@ _HINT_WHEEL = "ask for a version that has a wheel, or put a wheel of it on an in
 class Kind(StrEnum):
     """The kinds of sdist that give no wheel here."""
 
-    FORBIDDEN = "forbidden"
     ARCHIVE = "archive"
     TOO_LARGE = "too-large"
     BUILD_SYSTEM = "build-system"
@@ -25,7 +24,6 @@ class Kind(StrEnum):
 
 
 _HINTS = {
-    Kind.FORBIDDEN: f"{_HINT_WHEEL}, or allow sdists: [resolution] sdists = true",
     Kind.COMPILER: "use a base built by BuildKit, which has compilers, or a version that has a wheel",
 }
 
@@ -48,12 +46,6 @@ class SdistError(IntegrityError):
         self.kind = kind
         self.sdist = sdist
         self.output = output
-
-
-def forbidden(project: str, version: str) -> SdistError:
-    """Say that a version has an sdist only, which the stack's policy does not allow to be built."""
-    message = f"{project} {version} has no wheel, and the stack's [resolution] sdists = false forbids to build one"
-    return SdistError(Kind.FORBIDDEN, message, sdist=f"{project}=={version}")
 
 
 def printable(text: str) -> str:

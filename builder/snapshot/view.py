@@ -74,6 +74,10 @@ class IndexView:
         """What holds here."""
         return self._rules
 
+    def under(self, rules: ViewRules) -> IndexView:
+        """Look at the same world under other rules."""
+        return IndexView(self._world, rules, self._builder, self._likely)
+
     def failure(self) -> BuilderError | None:
         """Tell the first thing that went wrong while a resolver asked: that is the truth, whatever it made of it."""
         return self._failure

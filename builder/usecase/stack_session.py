@@ -17,6 +17,7 @@ from builder.lock.airflow import AIRFLOW_PARTS
 from builder.lock.model import BaseLock, StackLock
 from builder.project import Project
 from builder.resolve.constraints import demands_from, marker_environment, tested_versions
+from builder.resolve.model import IndexAddress
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solver
 from builder.resolve.solver import ResolverSolver
 from builder.resolve.tags import choose_wheel
@@ -60,6 +61,8 @@ class StackSession:
     view: IndexView
     problem: Problem
     solver: Solver
+    serve: Callable[[IndexView], IndexAddress]
+    """Puts another view on the loopback index."""
     resolver_name: str
     now: int
     """Seconds since the epoch, when the run began."""
@@ -119,6 +122,7 @@ def open_session(
             index=tools.serve(view),
         ),
         solver=ResolverSolver(resolver, view.failure),
+        serve=tools.serve,
         resolver_name=resolver.name,
         now=tools.now,
     )

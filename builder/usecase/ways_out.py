@@ -38,7 +38,7 @@ def iter_fault_fixes(session: StackSession, faults: Iterable[tuple[Demand, Fault
         requirement = Requirement(demand.text)
         match fault.kind:
             case FaultKind.HELD_BACK:
-                yield _exception(session, demand, fault)
+                yield from _exception(session, demand, fault)
             case FaultKind.UNKNOWN | FaultKind.QUARANTINED:
                 continue
             case _ if demand.kind is Kind.ASKED and requirement.specifier:
@@ -175,16 +175,21 @@ def _virtualenvs(session: StackSession, core: Sequence[Demand], platform: Platfo
             return
 
 
-def _exception(session: StackSession, demand: Demand, fault: Fault) -> Fix:
+def _exception(session: StackSession, demand: Demand, fault: Fault) -> Iterator[Fix]:
     newest = fault.versions[0] if fault.versions else ""
     specifier = f"=={newest}" if newest else str(Requirement(demand.text).specifier)
+    rules = session.view.rules
+    let_through = replace(rules, exceptions=(*rules.exceptions, (demand.project, specifier)))
+    index = session.serve(session.view.under(let_through))
+    if _solve(session, replace(session.problem, index=index)) is None:
+        return
     lines = (
         "[[resolution.exceptions]]",
         f'project = "{demand.project}"',
         f'specifier = "{specifier}"',
         'reason = "..."',
     )
-    return Fix(
+    yield Fix(
         kind="exception",
         text=f"let {demand.project} {newest} through all the same, with a reason",
         edits=(Edit(file=session.problem.label, write=lines),),
