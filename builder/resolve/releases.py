@@ -218,11 +218,12 @@ def _held_back(requirement: Requirement, project: str, selected: Selected) -> Fa
     if not versions:
         return None
     newest = by_version[versions[0]]
-    others = f"; so are {len(versions) - 1} others" if len(versions) > 1 else ""
+    count = len(versions) - 1
+    others = f"; {count} other {'release is' if count == 1 else 'releases are'} held back too" if count else ""
     said = f": {newest.detail}" if newest.detail else ""
     texts = {
         "quarantined": f"{project} is quarantined on its index{said}",
-        "yanked": f"{project} {newest.version} was yanked{said}{others.replace('so are', 'so were')}",
+        "yanked": f"{project} {newest.version} was yanked{said}{others}",
         "cooldown": f"{project} {newest.version} is held back by the cool-down ({newest.detail}){others}",
         "as-of": f"{project} {newest.version} is held back by as-of ({newest.detail}){others}",
         "sdist": f"{project} {newest.version} has no wheel, and building is switched off (resolution.sdists){others}",

@@ -9,21 +9,24 @@ Steps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from builder.errors import ToolError
 from builder.resolve.clash import find_clash
 from builder.resolve.conflict import ConflictError, Fix
 from builder.resolve.core import Budget, find_core
 from builder.resolve.explain import explain_clash, explain_faults, render_demand
-from builder.resolve.problem import Demand, Kind, Unsolved
+from builder.resolve.problem import AIRFLOW, Demand, Kind, Unsolved
 from builder.resolve.releases import Catalogue, Fault
 from builder.usecase.stack_session import StackSession
 from builder.usecase.ways_out import iter_fault_fixes, iter_fixes
 
+PROVIDER = "apache-airflow-providers-"
 _CORE_SOLVES = 80
 MOST_FIXES = 5
 
@@ -78,13 +81,29 @@ def _make(
 
 def _iter_faults(session: StackSession, catalogue: Catalogue) -> Iterator[tuple[Demand, Fault]]:
     """Step 1."""
-    locked = session.previous.candidates if session.previous else ()
-    known = sorted({*session.tested, *(row.project for row in locked)})
     for demand in session.problem.of_kind(Kind.AIRFLOW, Kind.ASKED):
-        near = get_close_matches(demand.project, known, n=1)
-        fault = catalogue.fault_of(Requirement(demand.text), near=near[0] if near else "")
+        near = "" if catalogue.is_known(demand.project) else nearest_project(demand.project, session, catalogue)
+        fault = catalogue.fault_of(Requirement(demand.text), near=near)
         if fault is not None:
             yield demand, fault
+
+
+def nearest_project(name: str, session: StackSession, catalogue: Catalogue) -> str:
+    """Name the project that a wrong name may stand for: a tested, a locked one, or a provider that Airflow names itself."""
+    locks = [lock for lock in (session.previous, session.parent.lock if session.parent else None) if lock]
+    known = {*session.tested, *(row.project for lock in locks for row in lock.candidates)}
+    if session.stack.airflow_version in catalogue.usable(AIRFLOW):
+        needs = catalogue.all_requirements(AIRFLOW, session.stack.airflow_version)
+        known |= {canonicalize_name(need.name) for need in needs}
+    known -= {AIRFLOW, name}
+    short = {project.removeprefix(PROVIDER): project for project in sorted(known)}
+    near = get_close_matches(name, known, n=1, cutoff=0.8) or get_close_matches(_bare(name), short, n=1, cutoff=0.8)
+    return short.get(near[0], near[0]) if near else ""
+
+
+def _bare(name: str) -> str:
+    """Leave out what people write before and behind a provider's name."""
+    return re.sub(r"^(apache-)?(airflow-)?(providers?-)?|(-airflow)?-providers?$", "", name)
 
 
 def _wanted_by(session: StackSession) -> Mapping[str, Sequence[str]]:

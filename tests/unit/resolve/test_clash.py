@@ -9,7 +9,7 @@ from builder.resolve.releases import Catalogue, Fault
 from tests.support.synthetic_index import SyntheticSolver, Universe, make_problem
 from tests.support.synthetic_offers import SyntheticOffers
 
-UNIVERSE = {
+UNIVERSE: Universe = {
     "apache-airflow": {"3.3.2": ["protobuf>=4"]},
     "protobuf": {"4.25.3": [], "5.1": []},
     "dbt-core": {"1.9.4": ["dbt-common>=1.4"], "1.9.3": ["dbt-common>=1.3"], "1.8.9": ["protobuf>=4"]},
@@ -71,7 +71,12 @@ def test_two_plugins_against_each_other_have_a_chain_each() -> None:
 
 
 def test_a_plugin_for_another_airflow_is_told_as_that() -> None:
-    universe = {**UNIVERSE, "google": {"22.0": ["apache-airflow>=4"], "21.0": ["apache-airflow>=3.9"]}}
+    airflow: dict[str, list[str]] = {"3.3.2": [], "4.0.0": []}
+    universe = {
+        **UNIVERSE,
+        "apache-airflow": airflow,
+        "google": {"22.0": ["apache-airflow>=4"], "21.0": ["apache-airflow>=3.9"]},
+    }
     assert explain(universe, make_problem(asked=["google>=21"])) == (
         "stack finance asks for google>=21",
         "google 22.0 requires apache-airflow>=4 (its 1 other version fails too)",
@@ -104,6 +109,6 @@ def test_only_named_projects_are_looked_at() -> None:
 
 
 def test_a_circle_of_requirements_ends() -> None:
-    universe = {"a": {"1": ["b"]}, "b": {"1": ["a"]}, "apache-airflow": {"3.3.2": []}}
+    universe: Universe = {"a": {"1": ["b"]}, "b": {"1": ["a"]}, "apache-airflow": {"3.3.2": []}}
     catalogue = Catalogue(SyntheticOffers(universe), python_version="3.13.5", glibc="2.41", platform=AMD64)
     assert find_clash(make_problem(asked=["a"]).demands, catalogue) is None

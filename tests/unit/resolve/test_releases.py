@@ -6,9 +6,10 @@ from packaging.specifiers import SpecifierSet
 
 from builder.platform import AMD64, ARM64, Platform
 from builder.resolve.releases import Catalogue, FaultKind, allowed
+from tests.support.synthetic_index import Universe
 from tests.support.synthetic_offers import SyntheticOffers
 
-UNIVERSE = {
+UNIVERSE: Universe = {
     "alpha": {"1.0": [], "1.1": [], "2.0": [], "3.0rc1": []},
     "native": {"1.0": []},
     "wants": {
@@ -46,7 +47,7 @@ def test_a_name_or_version_that_is_not_there(text: str, near: str, kind: FaultKi
 @pytest.mark.parametrize(
     ("rule", "detail", "kind", "said"),
     [
-        ("yanked", "breaks", FaultKind.HELD_BACK, "late 2.0 was yanked: breaks; so were 1 others"),
+        ("yanked", "breaks", FaultKind.HELD_BACK, "late 2.0 was yanked: breaks; 1 other release is held back too"),
         ("cooldown", "uploaded 2026-11-20", FaultKind.HELD_BACK, "late 2.0 is held back by the cool-down"),
         ("as-of", "uploaded 2026-11-20", FaultKind.HELD_BACK, "late 2.0 is held back by as-of"),
         ("quarantined", "malware", FaultKind.QUARANTINED, "late is quarantined on its index: malware"),
