@@ -129,6 +129,8 @@ def load_locks(folder: Path, stack: str, raw: bytes | None = None) -> Locks:
 
     data = raw if raw is not None else read_lock(folder, f"pylock.{stack}.toml", stack)
     lock = parse_stack_lock(data, file=f"locks/pylock.{stack}.toml")
+    if lock.parents:
+        _check_parent(folder, lock)
     base_file = f"base.{lock.base}.toml"
     base = read_lock(folder, base_file, stack)
     if Digest.of(base) != lock.base_lock:
@@ -138,6 +140,17 @@ def load_locks(folder: Path, stack: str, raw: bytes | None = None) -> Locks:
             hint=f"airflow-kubler lock {stack}",
         )
     return Locks(stack=lock, stack_digest=Digest.of(data), base=parse_base_lock(base, file=f"locks/{base_file}"))
+
+
+def _check_parent(folder: Path, lock: StackLock) -> None:
+    """Refuse a lock whose Airflow moved against the very lock of its parent; one locked again since is no measure."""
+    from builder.lock.airflow import check_parent
+    from builder.lock.pylock import parse_stack_lock
+
+    path = folder / f"pylock.{lock.parents[0]}.toml"
+    data = path.read_bytes() if path.is_file() else b""
+    if Digest.of(data) == lock.parent_lock:
+        check_parent(lock, parse_stack_lock(data, file=f"locks/{path.name}"), file=f"locks/pylock.{lock.stack}.toml")
 
 
 def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple[BuiltImage, Blobs]:

@@ -22,13 +22,16 @@ from builder.errors import (
     MissingBlobError,
     VerifyError,
 )
+from builder.lock.pylock import dump_stack_lock
 from builder.platform import AMD64, ARM64
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.model import Progress
-from builder.usecase.build import BuildRequest, BuildTools, build
+from builder.usecase.build import BuildRequest, BuildTools, build, load_locks
 from builder.usecase.inspect import find_owners, inspect_layout, view_to_json
 from builder.usecase.verify import verify_digest, verify_layout
 from tests.support.made_up import World, bump, make_world, write_locks
+from tests.support.stack_locks import make_candidate as locked_candidate
+from tests.support.stack_locks import make_lock
 
 
 @pytest.fixture
@@ -128,6 +131,32 @@ def test_a_base_lock_changed_after_the_build_is_noticed(world: World) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(LockStaleError):
         build(_request(world), _tools(world))
+
+
+def write_family(world: World, *, sdk: str, of: bytes | None = None) -> Path:
+    """Write a parent's lock and a child's with this task SDK, made from the parent's bytes or from others."""
+    parts = (locked_candidate("apache-airflow-task-sdk", "1.3.2"), locked_candidate("apache-airflow-task-sdk", sdk))
+    parent = dump_stack_lock(make_lock(parts[0], stack="core"))
+    folder = write_locks(world, world.root / "locks")
+    (folder / "pylock.core.toml").write_bytes(parent)
+    base = Digest.of((folder / "base.tiny.toml").read_bytes())
+    child = make_lock(
+        parts[1], base="tiny", base_lock=base, parents=("core",), parent_lock=Digest.of(parent if of is None else of)
+    )
+    (folder / "pylock.etl.toml").write_bytes(dump_stack_lock(child))
+    return folder
+
+
+def test_a_lock_whose_airflow_moved_against_its_parent_is_not_built(world: World) -> None:
+    with pytest.raises(LockInvalidError) as caught:
+        load_locks(write_family(world, sdk="1.3.3"), "etl")
+    assert str(caught.value).startswith(
+        "locks/pylock.etl.toml: apache-airflow-task-sdk is 1.3.3, while parent core has 1.3.2\n"
+    )
+
+
+def test_a_parent_locked_again_since_does_not_stop_a_build(world: World) -> None:
+    assert load_locks(write_family(world, sdk="1.3.3", of=b"before"), "etl").stack.stack == "etl"
 
 
 def test_a_missing_lock_says_how_to_make_it(world: World) -> None:
