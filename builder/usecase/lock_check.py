@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.digest import Digest
-from builder.errors import BuilderError, LockInvalidError, LockStaleError
+from builder.errors import BuilderError, IssuesError, LockInvalidError, LockStaleError
 from builder.lock.airflow import check_parent
 from builder.lock.base import check_base_lock, parse_base_lock
 from builder.lock.model import BaseLock, StackLock
@@ -76,7 +76,7 @@ def _base_reasons(project: Project, name: str) -> tuple[str, ...]:
     try:
         lock = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
     except BuilderError as error:
-        return (f"its lock cannot be read: {error.message}",)
+        return (_unreadable(error),)
     if not check_base_lock(project.load_base(name), lock):
         return (f"stacks/bases/{name}.toml changed",)
     return ()
@@ -89,7 +89,7 @@ def _stack_reasons(project: Project, stack: EffectiveStack) -> tuple[str, ...]:
     try:
         lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
     except BuilderError as error:
-        return (f"its lock cannot be read: {error.message}",)
+        return (_unreadable(error),)
     kept = project.constraints_path(stack)
     if kept is not None and not kept.is_file():
         return (f"locks/{kept.name} is not there",)
@@ -119,6 +119,13 @@ def _parent_problem(lock: StackLock, parent: Path) -> str:
     except LockInvalidError as error:
         return f"its lock cannot stand: {error.message}"
     return ""
+
+
+def _unreadable(error: BuilderError) -> str:
+    """Say the first thing that is wrong with a lock, and how much more there is."""
+    issues = error.issues if isinstance(error, IssuesError) else (error,)
+    more = f", and {len(issues) - 1} more" if len(issues) > 1 else ""
+    return f"its lock cannot be read: {issues[0].message}{more}"
 
 
 def _digest_of(path: Path) -> Digest:
