@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import uv
 
-from builder.lock.model import LockedFile
+from builder.lock.model import BuiltWheel, LockedFile
 from builder.lock.pylock import dump_stack_lock, wheel_path
 from builder.platform import AMD64, ARM64
 from tests.support.index_server import make_wheel
-from tests.support.stack_locks import make_candidate, make_lock
+from tests.support.stack_locks import make_candidate, make_file, make_lock
 
 VERSIONS = {"alpha": "1.0", "beta": "2.0"}
 
@@ -34,8 +34,13 @@ def lock(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
         platforms = (AMD64, ARM64) if project == "alpha" else (here,)
+        # What our own tables say besides changes nothing: a built wheel is a wheel, its sdist is nobody's to build.
+        built = BuiltWheel(sdist=make_file(f"{project}-{version}.tar.gz"), requires=()) if project == "alpha" else None
+        wheels = {platform.name: file for platform in platforms}
         candidates.append(
-            make_candidate(project, version, wheels={platform.name: file for platform in platforms}, dependencies=())
+            make_candidate(
+                project, version, wheels=wheels, dependencies=(), tested=version, index="internal", built=built
+            )
         )
     python = ".".join(str(part) for part in sys.version_info[:3])
     path = tmp_path / "pylock.etl.toml"
