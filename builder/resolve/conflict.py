@@ -47,6 +47,7 @@ class ConflictError(ResolutionError):
         fixes: ways out, the least first; each was tried.
         parts: every demand that stands in the knot, for --debug.
         derivation: the resolver's own words, for --debug.
+        otherwise: what to do where there is no way out that resolves.
     """
 
     def __init__(
@@ -58,13 +59,14 @@ class ConflictError(ResolutionError):
         fixes: Sequence[Fix] = (),
         parts: Sequence[str] = (),
         derivation: str = "",
+        otherwise: str = "",
     ) -> None:
         self.target = target
         self.lines = tuple(lines)
         self.fixes = tuple(fixes)
         self.parts = tuple(parts)
         head = f"nothing satisfies all of this on {target}:"
-        super().__init__("\n  ".join((head, *self.lines)), context=label, hint=_render_fixes(self.fixes))
+        super().__init__("\n  ".join((head, *self.lines)), context=label, hint=_render_fixes(self.fixes, otherwise))
         # Notes are a part of the trace alone, which --debug shows.
         if self.parts:
             self.add_note("All demands that cannot hold together:\n" + "\n".join(f"  {part}" for part in self.parts))
@@ -94,9 +96,9 @@ def conflict_to_dict(error: ConflictError) -> dict[str, Any]:
     }
 
 
-def _render_fixes(fixes: Sequence[Fix]) -> str:
+def _render_fixes(fixes: Sequence[Fix], otherwise: str) -> str:
     if not fixes:
-        return "no way out was found that resolves; --debug shows the resolver's own words"
+        return otherwise or "no way out was found that resolves; --debug shows the resolver's own words"
     lines = ["what resolves, each tried:" if len(fixes) > 1 else "this resolves, it was tried:"]
     for number, fix in enumerate(fixes, 1):
         lines.append(f"{number}. {fix.text}")

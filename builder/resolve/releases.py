@@ -63,6 +63,8 @@ class Fault:
     """Versions that would satisfy it, newest first, if not for the reason."""
     python: str = ""
     """What they require of Python, where that is the reason."""
+    near: str = ""
+    """The project that an unknown name may stand for."""
 
     @property
     def project(self) -> str:
@@ -149,13 +151,17 @@ class Catalogue:
         selected = self._offers.selected(project)
         if selected is None:
             meant = f" (did you mean {near}?)" if near else ""
-            return Fault(kind=FaultKind.UNKNOWN, requirement=text, text=f"no index has a project {project}{meant}")
+            return Fault(
+                kind=FaultKind.UNKNOWN, requirement=text, text=f"no index has a project {project}{meant}", near=near
+            )
         if self.satisfying(requirement):
             return None
         offered = allowed(requirement.specifier, self._offers.versions(project))
         if offered:
             return self._misfit(requirement, project, offered)
-        return _held_back(requirement, project, selected) or _no_version(requirement, project, self.versions(project))
+        return self._held_back(requirement, project, selected) or _no_version(
+            requirement, project, self.versions(project)
+        )
 
     def _misfit(self, requirement: Requirement, project: str, versions: Sequence[str]) -> Fault:
         """Tell why the base cannot use versions that the rules allow."""
@@ -178,6 +184,38 @@ class Catalogue:
             text=f"{which} has no wheel for Python {self.python_version} and glibc {self.glibc} on "
             f"{self.platform.name}, only for {_render_tags(files)}",
             versions=tuple(versions),
+        )
+
+    def _held_back(self, requirement: Requirement, project: str, selected: Selected) -> Fault | None:
+        """Tell which rule holds back all that would satisfy a requirement; None where nothing would."""
+        by_version: dict[str, Dropped] = {}
+        for dropped in selected.dropped:
+            by_version.setdefault(dropped.version, dropped)
+        versions = allowed(requirement.specifier, sorted(by_version, key=Version, reverse=True))
+        if not versions:
+            return None
+        newest = by_version[versions[0]]
+        count = len(versions) - 1
+        others = f"; {count} other {'release is' if count == 1 else 'releases are'} held back too" if count else ""
+        said = f": {newest.detail}" if newest.detail else ""
+        texts = {
+            "requires-python": f"{project} {newest.version} needs Python {newest.detail}; the base has {self.python_version}"
+            f"{others}",
+            "quarantined": f"{project} is quarantined on its index{said}",
+            "yanked": f"{project} {newest.version} was yanked{said}{others}",
+            "cooldown": f"{project} {newest.version} is held back by the cool-down ({newest.detail}){others}",
+            "as-of": f"{project} {newest.version} is held back by as-of ({newest.detail}){others}",
+            "sdist": f"{project} {newest.version} has no wheel, and building is switched off (resolution.sdists){others}",
+        }
+        kinds = {"quarantined": FaultKind.QUARANTINED, "requires-python": FaultKind.PYTHON}
+        return Fault(
+            kind=kinds.get(newest.rule, FaultKind.HELD_BACK),
+            requirement=str(requirement),
+            text=texts.get(
+                newest.rule, f"{project} {newest.version} is held back by the rule {newest.rule}{said}{others}"
+            ),
+            versions=versions,
+            python=newest.detail if newest.rule == "requires-python" else "",
         )
 
     def _files(self, project: str) -> dict[str, tuple[OfferedFile, ...]]:
@@ -207,33 +245,6 @@ def allowed(specifier: SpecifierSet, versions: Sequence[str]) -> tuple[str, ...]
     fitting = [version for version in versions if specifier.contains(version, prereleases=True)]
     final = [version for version in fitting if not Version(version).is_prerelease]
     return tuple(fitting if specifier.prereleases else final or fitting)
-
-
-def _held_back(requirement: Requirement, project: str, selected: Selected) -> Fault | None:
-    """Tell which rule holds back all that would satisfy a requirement; None where nothing would."""
-    by_version: dict[str, Dropped] = {}
-    for dropped in selected.dropped:
-        by_version.setdefault(dropped.version, dropped)
-    versions = allowed(requirement.specifier, sorted(by_version, key=Version, reverse=True))
-    if not versions:
-        return None
-    newest = by_version[versions[0]]
-    count = len(versions) - 1
-    others = f"; {count} other {'release is' if count == 1 else 'releases are'} held back too" if count else ""
-    said = f": {newest.detail}" if newest.detail else ""
-    texts = {
-        "quarantined": f"{project} is quarantined on its index{said}",
-        "yanked": f"{project} {newest.version} was yanked{said}{others}",
-        "cooldown": f"{project} {newest.version} is held back by the cool-down ({newest.detail}){others}",
-        "as-of": f"{project} {newest.version} is held back by as-of ({newest.detail}){others}",
-        "sdist": f"{project} {newest.version} has no wheel, and building is switched off (resolution.sdists){others}",
-    }
-    return Fault(
-        kind=FaultKind.QUARANTINED if newest.rule == "quarantined" else FaultKind.HELD_BACK,
-        requirement=str(requirement),
-        text=texts.get(newest.rule, f"{project} {newest.version} is held back by the rule {newest.rule}{said}{others}"),
-        versions=versions,
-    )
 
 
 def _no_version(requirement: Requirement, project: str, versions: Sequence[str]) -> Fault:

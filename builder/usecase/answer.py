@@ -22,13 +22,20 @@ from builder.resolve.conflict import ConflictError, Fix
 from builder.resolve.core import Budget, find_core
 from builder.resolve.explain import explain_clash, explain_faults, render_demand
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Unsolved
-from builder.resolve.releases import Catalogue, Fault
+from builder.resolve.releases import Catalogue, Fault, FaultKind
 from builder.usecase.stack_session import StackSession
 from builder.usecase.ways_out import iter_fault_fixes, iter_fixes
 
 PROVIDER = "apache-airflow-providers-"
 _CORE_SOLVES = 80
 MOST_FIXES = 5
+_OTHERWISE = {
+    FaultKind.UNKNOWN: "correct the name, or name the index that has it in uv's or pip's settings",
+    FaultKind.QUARANTINED: "leave it out: its index took it out of use, and no exception lets it through",
+    FaultKind.PYTHON: "take a base with another Python, or leave it out",
+    FaultKind.WHEEL: "take a base that its wheels fit, or put a wheel for this one on an index of yours",
+}
+"""What to do where nothing was found that resolves."""
 
 
 def explain_failure(session: StackSession, answer: Unsolved) -> ConflictError:
@@ -45,7 +52,9 @@ def explain_failure(session: StackSession, answer: Unsolved) -> ConflictError:
     target = f"{answer.platform.name}, Python {problem.python_version}"
     faults = tuple(_iter_faults(session, catalogue))
     if faults:
-        return _make(session, target, explain_faults(faults), iter_fault_fixes(session, faults), (), derivation)
+        otherwise = _OTHERWISE.get(faults[0][1].kind, "")
+        fixes = iter_fault_fixes(session, faults)
+        return _make(session, target, explain_faults(faults), fixes, (), derivation, otherwise=otherwise)
     here = problem.on(answer.platform)
     soft = [demand for demand in here.demands if demand.kind is not Kind.AIRFLOW]
     core = find_core(here, soft, session.solver, Budget(solves=_CORE_SOLVES))
@@ -53,7 +62,7 @@ def explain_failure(session: StackSession, answer: Unsolved) -> ConflictError:
     clash = find_clash(knot, catalogue, answer.named) or find_clash(knot, catalogue)
     lines = explain_clash(core, clash, airflow=session.stack.airflow_version, wanted_by=_wanted_by(session))
     parts = [render_demand(demand) for demand in core]
-    return _make(session, target, lines, iter_fixes(session, core, answer.platform), parts, derivation)
+    return _make(session, target, lines, iter_fixes(session, core), parts, derivation)
 
 
 def _make(
@@ -63,6 +72,8 @@ def _make(
     fixes: Iterator[Fix],
     parts: Iterable[str],
     derivation: str,
+    *,
+    otherwise: str = "",
 ) -> ConflictError:
     found: list[Fix] = []
     for fix in fixes:
@@ -76,6 +87,7 @@ def _make(
         fixes=found,
         parts=tuple(parts),
         derivation=derivation,
+        otherwise=otherwise,
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from builder.platform import Platform
 from builder.resolve.conflict import Edit, Fix
-from builder.resolve.core import Budget
+from builder.resolve.core import Budget, pinned_version
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved
 from builder.resolve.releases import Fault, FaultKind
 from builder.usecase.diverge import propose
@@ -23,13 +23,15 @@ VALID_DAYS = 90
 _PROVIDER = "apache-airflow-providers-"
 
 
-def iter_fixes(session: StackSession, core: Sequence[Demand], platform: Platform) -> Iterator[Fix]:
+def iter_fixes(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
     """Try ways out of a knot of demands, one after another, as far as the caller goes on."""
-    yield from _other_versions(session, core, platform)
+    for demand in _asked(core):
+        yield from _other_version(session, demand)
     yield from _divergences(session, core)
     yield from _newer_airflow(session, core)
-    yield from _splits(session, core, platform)
-    yield from _virtualenvs(session, core, platform)
+    yield from _moved_parent(session, core)
+    yield from _splits(session, core)
+    yield from _virtualenvs(session, core)
 
 
 def iter_fault_fixes(session: StackSession, faults: Iterable[tuple[Demand, Fault]]) -> Iterator[Fix]:
@@ -38,11 +40,14 @@ def iter_fault_fixes(session: StackSession, faults: Iterable[tuple[Demand, Fault
         requirement = Requirement(demand.text)
         match fault.kind:
             case FaultKind.HELD_BACK:
+                yield from _other_version(session, demand)
                 yield from _exception(session, demand, fault)
-            case FaultKind.UNKNOWN | FaultKind.QUARANTINED:
+            case FaultKind.UNKNOWN:
+                yield from _spelling(session, demand, fault)
+            case FaultKind.QUARANTINED:
                 continue
             case _ if demand.kind is Kind.ASKED and requirement.specifier:
-                yield from _other_version(session, demand, session.problem)
+                yield from _other_version(session, demand)
             case _:
                 continue
 
@@ -52,27 +57,35 @@ def expiry(now: int) -> dt.date:
     return dt.datetime.fromtimestamp(now, dt.UTC).date() + dt.timedelta(days=VALID_DAYS)
 
 
-def _other_versions(session: StackSession, core: Sequence[Demand], platform: Platform) -> Iterator[Fix]:
-    for demand in _asked(core):
-        if Requirement(demand.text).specifier:
-            yield from _other_version(session, demand, session.problem.on(platform))
-
-
-def _other_version(session: StackSession, demand: Demand, problem: Problem) -> Iterator[Fix]:
+def _other_version(session: StackSession, demand: Demand) -> Iterator[Fix]:
     """Leave a requirement's versions open, and see which one comes out."""
-    requirement = Requirement(demand.text)
-    open_ = Requirement(demand.text)
-    open_.specifier = type(requirement.specifier)()
-    answer = _solve(session, problem.without([demand]).adding(replace(demand, text=str(open_))))
-    version = answer.versions().get(demand.project) if answer else None
-    if answer is None or version is None or Version(version).is_prerelease:
+    wish = Requirement(demand.text)
+    if not wish.specifier:
         return
-    open_.specifier = type(requirement.specifier)(f"=={version}")
-    yield Fix(
-        kind="version",
-        text=f"ask for {open_} in place of {demand.text}",
-        edits=(Edit(file=_file_of(demand), instead_of=f'"{demand.text}"', write=(f'"{open_}"',)),),
-    )
+    wish.specifier = SpecifierSet()
+    rest = session.problem.without([demand])
+    answer = _solve(session, rest.adding(replace(demand, text=str(wish))))
+    version = answer.versions().get(demand.project) if answer else None
+    if version is None or Version(version).is_prerelease:
+        return
+    wish.specifier = SpecifierSet(f"=={version}")
+    if _solve(session, rest.adding(replace(demand, text=str(wish)))) is not None:
+        yield _instead(demand, str(wish), "version")
+
+
+def _spelling(session: StackSession, demand: Demand, fault: Fault) -> Iterator[Fix]:
+    """Take the name that may be meant."""
+    if not fault.near:
+        return
+    wish = Requirement(demand.text)
+    wish.name = fault.near
+    if _solve(session, session.problem.without([demand]).adding(replace(demand, text=str(wish)))) is not None:
+        yield _instead(demand, str(wish), "spelling")
+
+
+def _instead(demand: Demand, text: str, kind: str) -> Fix:
+    edit = Edit(file=_file_of(demand.source), instead_of=f'"{demand.text}"', write=(f'"{text}"',))
+    return Fix(kind=kind, text=f"ask for {text} in place of {demand.text}", edits=(edit,))
 
 
 def _divergences(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
@@ -103,7 +116,7 @@ def _newer_airflow(session: StackSession, core: Sequence[Demand]) -> Iterator[Fi
         if _solve(session, replace(session.problem, demands=(airflow, *kept), preferences=())) is None:
             continue
         edits = [Edit(file=session.problem.label, instead_of="version in [airflow]", write=(f'version = "{version}"',))]
-        if session.constraints is not None and session.stack.constraints != "official":
+        if session.constraints is not None:
             edits.append(
                 Edit(file=session.problem.label, instead_of="constraints in [airflow]", write=('constraints = "none"',))
             )
@@ -124,9 +137,54 @@ def _newer(current: str, versions: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(found) for found in dict.fromkeys([*ordered[:2], *ordered[-1:]]))
 
 
-def _splits(session: StackSession, core: Sequence[Demand], platform: Platform) -> Iterator[Fix]:
+def _moved_parent(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
+    """Let the parent's lock take what this stack can live with: the parent is resolved, then this stack on it."""
+    pins = [demand for demand in core if demand.kind is Kind.PARENT]
+    problem = session.problem
+    free = _solve(session, problem.without(pins)) if pins else None
+    if free is None:
+        return
+    versions = free.versions()
+    lines = [_moved(pin, versions[pin.project]) for pin in pins if pin.project in versions]
     own = f"stack:{session.stack.name}"
-    problem = session.problem.on(platform)
+    kept = [
+        demand
+        for demand in problem.demands
+        if demand.kind is not Kind.PARENT and not (demand.kind is Kind.ASKED and demand.source == own)
+    ]
+    before = {demand.project: str(pinned_version(demand)) for demand in problem.of_kind(Kind.PARENT)}
+    wishes = before | {pin.project: versions[pin.project] for pin in pins if pin.project in versions}
+    parent = _solve(session, replace(problem, demands=(*kept, *lines)).preferring(wishes.items()))
+    if parent is None:
+        return
+    locked = [
+        Demand(kind=Kind.PARENT, text=f"{project}=={version}", source=pins[0].source)
+        for project, version in parent.versions().items()
+    ]
+    if _solve(session, problem.without(problem.of_kind(Kind.PARENT)).adding(*locked)) is None:
+        return
+    name = pins[0].source.removeprefix("stack:")
+    moves = ", ".join(f"{pin.project} {versions[pin.project]}" for pin in pins if pin.project in versions)
+    file = _file_of(pins[0].source)
+    yield Fix(
+        kind="parent",
+        text=f"let parent {name} take {moves}; all stacks on it are locked again",
+        edits=(
+            Edit(file=f"{file}, plugins.requirements", write=tuple(f'"{line.text}",' for line in lines)),
+            Edit(write=(f"airflow-kubler lock {name} {session.stack.name}",)),
+        ),
+    )
+
+
+def _moved(pin: Demand, version: str) -> Demand:
+    """Ask for what a pin moves to, open on the side that it moves to."""
+    operator = "<=" if Version(version) < Version(pinned_version(pin) or version) else ">="
+    return Demand(kind=Kind.ASKED, text=f"{pin.project}{operator}{version}", source=pin.source)
+
+
+def _splits(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
+    own = f"stack:{session.stack.name}"
+    problem = session.problem
     if any(demand.kind is Kind.PARENT for demand in core):
         kept = tuple(
             demand
@@ -135,44 +193,67 @@ def _splits(session: StackSession, core: Sequence[Demand], platform: Platform) -
             or (demand.kind is Kind.ASKED and demand.source == own)
         )
         if _solve(session, replace(problem, demands=kept, preferences=())) is not None:
-            lines = (
-                "[airflow]",
-                f'version = "{session.stack.airflow_version}"',
-                "[base]",
-                f'name = "{session.stack.base}"',
-            )
-            yield Fix(
-                kind="split",
-                text=f"a stack of its own, that shares no layers with {session.stack.parents[0]}",
-                edits=(
-                    Edit(file=session.problem.label, instead_of=f'extends = "{session.stack.parents[0]}"', write=lines),
-                ),
-            )
+            parent = session.stack.parents[0]
+            edit = Edit(file=problem.label, instead_of=f'extends = "{parent}"', write=_foundation(session))
+            yield Fix(kind="split", text=f"a stack of its own, that shares no layers with {parent}", edits=(edit,))
         return
     asked = [demand for demand in _asked(core) if demand.source == own]
     for demand in asked if len(asked) > 1 else ():
         others = [other for other in asked if other is not demand]
         if _solve(session, problem.without([demand])) and _solve(session, problem.without(others)):
-            yield Fix(
-                kind="split",
-                text=f"two stacks: {demand.text} in one of its own",
-                edits=(Edit(file=session.problem.label, instead_of=f'"{demand.text}"', write=()),),
-            )
+            yield _two_stacks(session, demand)
             return
 
 
-def _virtualenvs(session: StackSession, core: Sequence[Demand], platform: Platform) -> Iterator[Fix]:
+def _two_stacks(session: StackSession, demand: Demand) -> Fix:
+    parents = session.stack.parents
+    below = (f'extends = "{parents[0]}"',) if parents else _foundation(session, session.stack.constraints)
+    lines = (f'description = "{demand.project}, apart from {session.stack.name}"', *below)
+    return Fix(
+        kind="split",
+        text=f"two stacks: {demand.text} in one of its own",
+        edits=(
+            Edit(file=session.problem.label, instead_of=f'"{demand.text}"', write=()),
+            Edit(
+                file=f"stacks/{session.stack.name}-{demand.project}/stack.toml",
+                write=(*lines, "[plugins]", f'requirements = ["{demand.text}"]'),
+            ),
+        ),
+    )
+
+
+def _foundation(session: StackSession, constraints: str = "none") -> tuple[str, ...]:
+    """Write what a stack without a parent states."""
+    # NOTE: the path of a file is told from stacks/; a new stack needs its own copy.
+    return (
+        "[airflow]",
+        f'version = "{session.stack.airflow_version}"',
+        f'constraints = "{constraints.rpartition("/")[2] if not constraints.startswith("https:") else constraints}"',
+        "[base]",
+        f'name = "{session.stack.base}"',
+    )
+
+
+def _virtualenvs(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
+    """Take a plugin out that can be had alone, without Airflow, where the rest of the stack can be had without it."""
     for demand in _asked(core):
         if demand.project.startswith(_PROVIDER):
             continue
-        alone = replace(session.problem.on(platform), demands=(demand,), preferences=())
-        if _solve(session, alone) is not None:
-            yield Fix(
-                kind="virtualenv",
-                text=f"{demand.text} beside Airflow, for the tasks that need it, not within",
-                edits=(Edit(write=(f'PythonVirtualenvOperator(requirements=["{demand.text}"], ...)',)),),
-            )
-            return
+        alone = _solve(session, replace(session.problem, demands=(demand,), preferences=()))
+        if alone is None or AIRFLOW in alone.versions() or _solve(session, session.problem.without([demand])) is None:
+            continue
+        yield Fix(
+            kind="virtualenv",
+            text=f"{demand.text} beside Airflow, for the tasks that need it, not within",
+            edits=(
+                Edit(file=_file_of(demand.source), instead_of=f'"{demand.text}"', write=()),
+                Edit(
+                    file="the DAG",
+                    write=(f'PythonVirtualenvOperator(requirements=["{demand.text}"], ...)',),
+                ),
+            ),
+        )
+        return
 
 
 def _exception(session: StackSession, demand: Demand, fault: Fault) -> Iterator[Fix]:
@@ -200,8 +281,8 @@ def _asked(core: Sequence[Demand]) -> list[Demand]:
     return [demand for demand in core if demand.kind is Kind.ASKED]
 
 
-def _file_of(demand: Demand) -> str:
-    return f"stacks/{demand.source.removeprefix('stack:')}/stack.toml"
+def _file_of(source: str) -> str:
+    return f"stacks/{source.removeprefix('stack:')}/stack.toml"
 
 
 def _solve(session: StackSession, problem: Problem) -> Solved | None:

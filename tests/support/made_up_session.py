@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from builder.digest import Digest
@@ -23,6 +23,7 @@ from builder.snapshot.server import INDEX_URL, LoopbackIndex
 from builder.snapshot.view import IndexView
 from builder.snapshot.world import World
 from builder.stack.model import Divergence, EffectiveStack, Stack
+from builder.usecase.constraints import Constraints
 from builder.usecase.stack_session import StackSession, asked_demands
 from tests.support.memory_snapshots import MadeUpUpstream, MemoryStore
 
@@ -74,7 +75,7 @@ def made_up_session(folder: Path, upstream: MadeUpUpstream, asked: Asked) -> Ite
         for project, version in asked.parent_pins.items()
     )
     with LoopbackIndex() as index:
-        view = IndexView(World(upstream, MemoryStore(), now=NOW), asked.rules)
+        view = IndexView(World(upstream, MemoryStore(), now=NOW), replace(asked.rules, python_version="3.13.5"))
         resolver = UvResolver(Uv(os.environ, cache=folder / "uv"))
 
         def serve(view: IndexView) -> IndexAddress:
@@ -87,7 +88,7 @@ def made_up_session(folder: Path, upstream: MadeUpUpstream, asked: Asked) -> Ite
             base_lock=Digest.of(b"base"),
             parent=None,
             previous=None,
-            constraints=None,
+            constraints=Constraints(data=b"", digest=Digest.of(b""), file="constraints.txt") if asked.tested else None,
             tested=asked.tested,
             index_rules=(),
             files=(),
