@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from builder.atomic import replacing
 from builder.errors import StackError
 from builder.project import Project
-from builder.resolve.core import Budget
-from builder.resolve.problem import Demand, Kind, Problem, Solved, Solver, Unsolved
-from builder.resolve.relax import Proof, Relaxation, smallest_relaxation
+from builder.resolve.core import Budget, pinned_version
+from builder.resolve.problem import Demand, Kind, Solved, Unsolved
+from builder.resolve.relax import Proof, smallest_relaxation
+from builder.resolve.releases import Catalogue
 from builder.stack.divergences import append_divergences, render_divergences
 from builder.stack.model import Divergence, EffectiveStack
 from builder.usecase.stack_session import StackSession
+
+_MOST_NAMED = 2
+"""So many stand in a reason; who reads it wants one."""
+_SIDE_BY_SIDE = 2
+_CONSTRAINTS = "the tested constraints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +58,12 @@ def propose(session: StackSession, *, budget: Budget, expires: dt.date) -> Propo
     found = smallest_relaxation(session.problem, soft, session.solver, budget)
     if isinstance(found, Unsolved) or not found.relaxed:
         return None
+    reasons = _Reasons(session, found.solved)
     divergences = tuple(
         Divergence(
             project=moved.project,
             specifier=str(Requirement(moved.text).specifier),
-            reason=_reason(tested, found, session.stack),
+            reason=reasons.of(tested),
             owner=_owner(session.stack),
             expires=expires,
         )
@@ -84,55 +92,99 @@ def accept(project: Project, name: str, divergences: Sequence[Divergence]) -> No
 
 
 def find_droppable(session: StackSession, solved: Solved) -> tuple[str, ...]:
-    """List the stack's own divergences that it does not need any more: by project, sorted.
+    """List the projects whose divergence the stack itself states and does not need any more; sorted.
 
-    One is not needed where its project is not chosen, where it allows what was tested, or where the stack resolves with
-    the tested line back in place.
+    One is not needed where its project is not chosen, where the tested version was chosen all the same, or where the stack
+    resolves with the tested line back in its place. One of a project outside the tested set is not needed where the same
+    version comes out without it.
     """
-    versions = solved.versions()
-    return tuple(
-        sorted(
-            divergence.project
-            for divergence in session.stack.divergences
-            if _is_droppable(divergence, versions, session.tested, session.problem, session.solver)
+    own = session.stacks[session.stack.name].divergences
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        found = pool.map(lambda divergence: _is_droppable(divergence.project, solved, session), own)
+        return tuple(sorted(row.project for row, droppable in zip(own, found, strict=True) if droppable))
+
+
+def _is_droppable(project: str, solved: Solved, session: StackSession) -> bool:
+    chosen = _versions_of(project, solved)
+    line = session.tested.get(project)
+    if chosen <= {line}:
+        return True
+    replaced = [demand for demand in session.problem.of_kind(Kind.DIVERGED) if demand.project == project]
+    before = session.problem.without(replaced)
+    if line is None:
+        answer = session.solver.solve(before)
+        return isinstance(answer, Solved) and _versions_of(project, answer) == chosen
+    back = Demand(kind=Kind.TESTED, text=f"{project}=={line}", source=_CONSTRAINTS)
+    return isinstance(session.solver.solve(before.adding(back)), Solved)
+
+
+def _versions_of(project: str, solved: Solved) -> set[str | None]:
+    return {
+        candidate.version
+        for part in solved.resolutions
+        for candidate in part.candidates
+        if candidate.project == project
+    }
+
+
+class _Reasons:
+    """Says who stands against lines of the tested set, on the first platform.
+
+    Args:
+        session: of the stack.
+        solved: with the divergences in place.
+    """
+
+    def __init__(self, session: StackSession, solved: Solved) -> None:
+        self._asked = session.problem.of_kind(Kind.ASKED)
+        self._resolution = solved.resolutions[0]
+        self._versions = solved.versions()
+        self._catalogue = Catalogue(
+            session.view,
+            python_version=session.problem.python_version,
+            glibc=session.problem.glibc,
+            platform=self._resolution.platform,
         )
-    )
+
+    def of(self, tested: Demand) -> str:
+        """Say why a line cannot hold: what is asked for, who requires another, or what the tested one itself requires."""
+        project, line = tested.project, pinned_version(tested) or ""
+        lines = tuple(dict.fromkeys((*self._wishes(project, line), *self._needs(project, line))))
+        if lines:
+            return " and ".join(lines[:_MOST_NAMED])
+        return next(
+            self._own_needs(project, line), f"what the stack asks for cannot be had with the tested {tested.text}"
+        )
+
+    def _wishes(self, project: str, line: str) -> Iterator[str]:
+        for demand in self._asked:
+            if demand.project == project and _refuses(Requirement(demand.text), line):
+                yield f"{demand.source.replace(':', ' ')} asks for {demand.text}"
+
+    def _needs(self, project: str, line: str) -> Iterator[str]:
+        """Those that are asked for first: others follow from them."""
+        asked = {demand.project for demand in self._asked}
+        said: set[str] = set()
+        for candidate in sorted(
+            self._resolution.candidates, key=lambda item: (item.project not in asked, item.project)
+        ):
+            if project in candidate.dependencies:
+                for need in self._catalogue.requires(candidate.project, candidate.version):
+                    wants = str(need.specifier)
+                    if canonicalize_name(need.name) == project and _refuses(need, line) and wants not in said:
+                        said.add(wants)
+                        yield f"{candidate.project} {candidate.version} needs {project}{need.specifier}"
+
+    def _own_needs(self, project: str, line: str) -> Iterator[str]:
+        for need in self._catalogue.requires(project, line):
+            other = canonicalize_name(need.name)
+            chosen = self._versions.get(other)
+            if chosen is not None and _refuses(need, chosen):
+                yield f"the tested {project} {line} needs {other}{need.specifier}, here {other} is {chosen}"
 
 
-def _is_droppable(
-    divergence: Divergence,
-    versions: Mapping[str, str],
-    tested: Mapping[str, str],
-    problem: Problem,
-    solver: Solver,
-) -> bool:
-    project, line = divergence.project, tested.get(divergence.project)
-    if project not in versions or line is None:
-        return True
-    if versions[project] == line:
-        return True
-    if SpecifierSet(divergence.specifier).contains(line, prereleases=True) and problem.preferences:
-        return False
-    own = [demand for demand in problem.of_kind(Kind.DIVERGED) if demand.project == project]
-    back = Demand(kind=Kind.TESTED, text=f"{project}=={line}", source="")
-    return isinstance(solver.solve(problem.without(own).adding(back)), Solved)
-
-
-def _reason(tested: Demand, found: Relaxation, stack: EffectiveStack) -> str:
-    """Say who stands against a tested line: who requires the project in the solution, and is asked for or moved itself."""
-    asked = {Requirement(text).name.lower() for text in stack.requirements}
-    moved = {demand.project for demand in found.relaxed}
-    needs = sorted(
-        {
-            f"{candidate.project} {candidate.version}"
-            for resolution in found.solved.resolutions
-            for candidate in resolution.candidates
-            if tested.project in candidate.dependencies and (candidate.project in asked or candidate.project in moved)
-        }
-    )
-    if tested.project in asked:
-        return f"stack {stack.name} asks for another than the tested {tested.text}"
-    return f"{' and '.join(needs[:2]) or 'what the stack asks for'} cannot be had with the tested {tested.text}"
+def _refuses(requirement: Requirement, version: str) -> bool:
+    return not requirement.specifier.contains(version, prereleases=True)
 
 
 def _owner(stack: EffectiveStack) -> str:
