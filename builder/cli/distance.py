@@ -43,7 +43,7 @@ def iter_lines(found: Distance) -> Iterator[str]:
                 row.project,
                 row.tested,
                 row.chosen,
-                row.step,
+                f"{row.step}, older" if row.older else row.step,
                 f"{row.divergence.reason} ({row.divergence.owner}, until {row.divergence.expires})"
                 if row.divergence
                 else "",

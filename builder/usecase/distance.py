@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from packaging.version import InvalidVersion, Version
+
 from builder.errors import LockStaleError
 from builder.lock.diff import step_of
 from builder.lock.model import StackLock
@@ -22,7 +24,9 @@ class Departure:
     tested: str
     chosen: str
     step: str
-    """`major`, `minor`, `patch` or what else the versions differ in, and the direction."""
+    """`major`, `minor`, `patch` or what else the versions differ in."""
+    older: bool
+    """The chosen version is older than the tested one."""
     divergence: Divergence | None
 
 
@@ -63,6 +67,7 @@ def measure_distance(lock: StackLock, today: dt.date) -> Distance:
             tested=candidate.tested or "",
             chosen=candidate.version,
             step=step_of(candidate.tested or "", candidate.version),
+            older=_is_older(candidate.version, candidate.tested or ""),
             divergence=stated.get(candidate.project),
         )
         for candidate in lock.candidates
@@ -81,3 +86,10 @@ def measure_distance(lock: StackLock, today: dt.date) -> Distance:
         ),
         expired=tuple(divergence for divergence in lock.divergences if divergence.expires < today),
     )
+
+
+def _is_older(version: str, other: str) -> bool:
+    try:
+        return Version(version) < Version(other)
+    except InvalidVersion:
+        return False

@@ -60,6 +60,14 @@ def test_the_text_says_it_all() -> None:
     ]
 
 
+def test_a_step_back_is_told_as_one() -> None:
+    candidate = make_candidate("beta", "1.5.0", tested="1.25.0")
+    lock = make_lock(candidate, constraints=Digest.of(b"c"), divergences=(DIVERGENCE,))
+    found = measure_distance(lock, dt.date(2026, 1, 1))
+    assert [(row.step, row.older) for row in found.departures] == [("minor", True)]
+    assert "minor, older" in "\n".join(iter_lines(found))
+
+
 def test_a_lock_without_constraints_has_no_distance() -> None:
     found = measure_distance(make_lock(make_candidate()), TODAY)
     assert (found.counts, found.departures, found.outside) == (None, (), ())
