@@ -7,11 +7,11 @@ from builder.resolve.core import Budget, find_core
 from builder.resolve.hitting import smallest_hitting_set
 from builder.resolve.problem import Kind, Solved, Unsolved
 from builder.resolve.relax import Proof, Relaxation, keep_most, smallest_relaxation
-from tests.support.small_universe import ExhaustiveSolver, make_problem
+from tests.support.small_universe import ExhaustiveSolver, Universe, make_problem
 
 PLENTY = Budget(solves=1000)
 
-PROTOBUF = {
+PROTOBUF: Universe = {
     "airflow": {"2": ("protobuf", "client")},
     "client": {"1": ("protobuf<5",), "2": ("protobuf",), "3": ("protobuf>=5",)},
     "dbt": {"1": ("protobuf>=5",)},
@@ -39,7 +39,7 @@ def test_what_gives_way_moves_to_the_nearest_version_that_does() -> None:
 
 
 def test_what_goes_down_takes_the_highest_version_that_does() -> None:
-    universe = {"old": {"1": ("lib<3",)}, "lib": {"1": (), "2": (), "3": ()}}
+    universe: Universe = {"old": {"1": ("lib<3",)}, "lib": {"1": (), "2": (), "3": ()}}
     problem = make_problem("old", tested={"lib": "3"})
     found = smallest_relaxation(problem, problem.of_kind(Kind.TESTED), ExhaustiveSolver(universe), PLENTY)
     assert isinstance(found, Relaxation)
@@ -68,7 +68,7 @@ def test_no_relaxation_helps_where_the_wishes_alone_fail() -> None:
 
 
 def test_a_relaxation_serves_all_platforms() -> None:
-    universe = {
+    universe: Universe = {
         "app": {"1": ("lib", "arm>=2; linux/arm64")},
         "lib": {"1": (), "2": ()},
         "arm": {"1": (), "2": ()},
@@ -83,7 +83,7 @@ def test_a_relaxation_serves_all_platforms() -> None:
 
 def test_least_is_smaller_than_what_preferences_move() -> None:
     """One resolution takes the newest of what has to move, and pulls others along."""
-    universe = {
+    universe: Universe = {
         "app": {"1": ("hub>=2", "east", "west")},
         "hub": {"1": (), "2": (), "3": ("east>=2", "west>=2")},
         "east": {"1": (), "2": ()},
@@ -135,7 +135,7 @@ def test_relocking_keeps_all_pins_that_hold_without_further_questions() -> None:
 
 
 def test_a_wished_upgrade_moves_the_fewest_others() -> None:
-    universe = {
+    universe: Universe = {
         "hub": {"1": (), "2": (), "3": ("east>=2", "west>=2")},
         "east": {"1": (), "2": ()},
         "west": {"1": (), "2": ()},

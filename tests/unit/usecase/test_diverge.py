@@ -47,10 +47,9 @@ def _droppable(
     asked = Asked(requirements=requirements, tested=tested, divergences=rows)
     with made_up_session(folder, _world(), asked) as session:
         stated = replace(session.stacks["finance"], divergences=rows)
-        session = replace(session, stacks={"finance": stated})
         solved = session.solver.solve(session.problem)
         assert isinstance(solved, Solved)
-        return find_droppable(session, solved)
+        return find_droppable(replace(session, stacks={"finance": stated}), solved)
 
 
 def test_a_proposal_names_who_needs_each_step(tmp_path: Path) -> None:
