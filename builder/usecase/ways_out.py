@@ -12,12 +12,16 @@ from packaging.version import Version
 
 from builder.resolve.conflict import Edit, Fix
 from builder.resolve.core import Budget, pinned_version
-from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved
+from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved, Unsolved
+from builder.resolve.relax import smallest_relaxation
 from builder.resolve.releases import Fault, FaultKind
 from builder.usecase.diverge import propose
 from builder.usecase.stack_session import StackSession
 
 _DIVERGENCE_SOLVES = 120
+_PARENT_SOLVES = 60
+_MOST_MOVED = 6
+"""Where more of a parent's pins would have to move, that is no small step any more."""
 VALID_DAYS = 90
 """How long a proposed divergence holds, if nobody says otherwise."""
 _PROVIDER = "apache-airflow-providers-"
@@ -139,12 +143,14 @@ def _newer(current: str, versions: Sequence[str]) -> tuple[str, ...]:
 
 def _moved_parent(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
     """Let the parent's lock take what this stack can live with: the parent is resolved, then this stack on it."""
-    pins = [demand for demand in core if demand.kind is Kind.PARENT]
     problem = session.problem
-    free = _solve(session, problem.without(pins)) if pins else None
-    if free is None:
+    if not any(demand.kind is Kind.PARENT for demand in core):
         return
-    versions = free.versions()
+    budget = Budget(solves=_PARENT_SOLVES)
+    found = smallest_relaxation(problem, problem.of_kind(Kind.PARENT), session.solver, budget)
+    if isinstance(found, Unsolved) or len(found.relaxed) > _MOST_MOVED:
+        return
+    pins, versions = found.relaxed, found.solved.versions()
     lines = [_moved(pin, versions[pin.project]) for pin in pins if pin.project in versions]
     own = f"stack:{session.stack.name}"
     kept = [
