@@ -230,6 +230,8 @@ def _entry(project: str, file: OfferedFile, name: str, *, key: str = "") -> dict
         "hashes": {"sha256": file.sha256} if file.sha256 and not key else {},
         "core-metadata": True,
     }
+    if file.size is not None and not key:
+        entry["size"] = file.size
     if file.requires_python:
         entry["requires-python"] = file.requires_python
     if file.upload_time:
