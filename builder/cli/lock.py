@@ -13,6 +13,7 @@ from builder.cli.options import json_option, stacks_argument
 from builder.cli.output import note, show_json, show_text
 from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
+from builder.errors import ResolutionError
 from builder.project import Project
 from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_model import LockOptions, LockReport
@@ -59,9 +60,22 @@ def command(
         show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
         return int(any(state.reasons for state in states))
     expires = options["expires"].date() if options["expires"] else today + dt.timedelta(days=_ACCEPTED_DAYS)
-    report = _lock(project, stacks, bases, expires, options)
+    try:
+        report = _lock(project, stacks, bases, expires, options)
+    except ResolutionError as error:
+        if as_json:
+            show_json(_failure_to_dict(error))
+        raise
     show_json(report_to_dict(report)) if as_json else show_text(render_report(report))
     return 0
+
+
+def _failure_to_dict(error: ResolutionError) -> dict[str, Any]:
+    from builder.resolve.conflict import ConflictError, conflict_to_dict
+
+    if isinstance(error, ConflictError):
+        return conflict_to_dict(error)
+    return {"error": "resolution", "stack": error.context, "lines": error.message.splitlines(), "fixes": []}
 
 
 def _lock(

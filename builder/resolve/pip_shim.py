@@ -4,10 +4,10 @@ pip-compile has no option for a target. Three places of pip decide what is resol
 1. the finder's TargetPython: tags of wheels, and Requires-Python on the index's pages;
 2. the resolver's Python: Requires-Python of metadata;
 3. packaging's default environment: markers.
-One place of pip-tools decides what becomes of preferences that stand in the way (`_Yielding`).
+One place of pip-tools decides what becomes of preferences that stand in the way (`_let_preferences_yield`).
 
-These are insides, so versions.KNOWN lists what was tried. pip's own `pip lock` and `--dry-run --report` take a target, but for
-tags and Python's version only: they judge markers by the Python that runs them, and they know no preferences.
+These are insides, so pip_tools.py refuses versions that were not tried. pip's own `pip lock` and `--dry-run --report` take
+a target, but for tags and Python's version only: they judge markers by the Python that runs them, and they know no preferences.
 
 Reads one JSON object from stdin: `arguments` of pip-compile, `environment` of markers, `python` as three numbers, `tags`, best
 first, `parent`, the process that must outlive this one. Writes one to stdout: `failure`, null or kind and message; `conflict`,
@@ -34,7 +34,6 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # pip writes to stdout as it likes.
     os.dup2(2, 1)
-    # The package that this file is in must not hide others from pip.
     json.dump(_run(task), answer)
     answer.close()
 

@@ -4,14 +4,15 @@ pip-compile is made to resolve for a base's Python by pip_shim.py, in a process 
 and nothing of the user's environment or pip settings. The shim reaches into pip and pip-tools, so versions that were not
 tried are refused.
 
-Where it differs from uv, by design of pip (tests/contract shows each):
-- pre-releases: pip takes one wherever no final release fits, also of what is required by others;
-- choices: pip looks at the requirements in another order, so among equally good answers it may find another;
+Where it differs from uv (tests/contract shows it; on core's requirements both found the same):
+- pip is given the tags of the base's very glibc, uv knows platforms up to glibc 2.40 only;
+- among equally good answers pip may find another: it looks at requirements in another order;
 - `lowest_direct` is not known.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -33,9 +34,8 @@ from builder.resolve.model import Resolution, ResolutionRequest
 from builder.resolve.tags import rank_tags
 from builder.resolve.uv import parse_candidates
 
-KNOWN_PIP = ("26.1", "26.2", "26.3")
-"""Major and minor versions of pip that the contract tests passed with."""
-KNOWN_PIP_TOOLS = ("7.6",)
+_KNOWN = {"pip-tools": ("7.6",), "pip": ("26.1", "26.2", "26.3")}
+"""Major and minor versions that the contract tests passed with."""
 _SHIM = Path(__file__).with_name("pip_shim.py")
 _PATIENCE_S = 600
 """The loopback index may have to ask a slow one, or to build a wheel, before it answers."""
@@ -68,6 +68,7 @@ class PipToolsResolver:
 
     def __init__(self, variables: Mapping[str, str], *, cache: Path, scratch: Path | None = None) -> None:
         self._versions = installed_versions()
+        check_versions(self._versions)
         self._variables = {name: variables[name] for name in _PASSED if name in variables}
         self._cache = cache
         self._scratch = scratch
@@ -126,22 +127,30 @@ class PipToolsResolver:
 
 
 def installed_versions() -> dict[str, str]:
-    """Find pip-tools and pip beside this program.
+    """Find what of pip-tools and pip is beside this program."""
+    found: dict[str, str] = {}
+    for project in _KNOWN:
+        with contextlib.suppress(PackageNotFoundError):
+            found[project] = version(project)
+    return found
+
+
+def check_versions(found: Mapping[str, str]) -> None:
+    """Refuse versions that were not tried.
+
+    Args:
+        found: versions by project; what is not installed is left out.
 
     Raises:
-        ToolError: one is missing, or of a version that was not tried.
+        ToolError: pip-tools or pip is missing, or not of a version that is known.
     """
-    found: dict[str, str] = {}
-    for project, known in (("pip-tools", KNOWN_PIP_TOOLS), ("pip", KNOWN_PIP)):
-        try:
-            found[project] = version(project)
-        except PackageNotFoundError:
-            raise ToolError(f"{project} is not installed beside this program", hint=_EXTRA) from None
+    for project, known in _KNOWN.items():
+        if project not in found:
+            raise ToolError(f"{project} is not installed beside this program", hint=_EXTRA)
         if ".".join(found[project].split(".")[:2]) not in known:
             raise ToolError(
                 f"{project} {found[project]} is not a version that is known here: {', '.join(known)}", hint=_EXTRA
             )
-    return found
 
 
 def make_arguments(request: ResolutionRequest, cache: Path) -> list[str]:

@@ -72,6 +72,15 @@ def read_metadata(file: OfferedFile, transport: Transport, patience: Patience | 
     return data
 
 
+def read_local_metadata(path: Path) -> bytes:
+    """Read the METADATA of a wheel on this machine; its bytes are taken to be checked.
+
+    Raises:
+        PackageIndexError: it cannot be had.
+    """
+    return _read_from_disk(OfferedFile(name=path.name, url=path.as_uri()))
+
+
 def check_metadata(data: bytes, name: str) -> None:
     """Check that bytes are the metadata of the wheel of this name.
 

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from builder.digest import Digest
-from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.resolve.settings import IndexSettings
 from builder.resolve.simple import Places, find_file_urls, recall_urls, remember_urls
-from builder.snapshot.pages import parse_listing
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.download import Patience
-from builder.store.pages import Page
 from builder.store.transport import HttpTransport
 from tests.support.fault_server import Answer, FaultServer
 
@@ -96,37 +91,6 @@ def test_index_that_fails_is_named_without_its_password(server: FaultServer) -> 
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"[]",
-        b'{"meta":{"api-version":"2.0"},"files":[]}',
-        b'{"meta":{"api-version":"1.0"},"files":[1]}',
-        b"[" * 200_000,
-    ],
-    ids=["no JSON", "no object", "version 2", "no file", "nested"],
-)
-def test_page_that_is_not_as_pep_691_says_is_refused(body: bytes) -> None:
-    with pytest.raises(PackageIndexError):
-        parse_listing(Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body))
-
-
-def test_html_with_a_base_that_is_no_address_is_refused() -> None:
-    page = Page(
-        url="https://index.example/demo/", content_type="text/html", body=b'<base href="http://["><a href="x.whl">'
-    )
-    with pytest.raises(PackageIndexError, match="its page is not HTML"):
-        parse_listing(page)
-
-
-@pytest.mark.parametrize("url", ["http://[x/a.whl", "http://h:99999/a.whl", "http://h/\ud800.whl"])
-def test_links_that_are_no_addresses_are_passed_over(url: str) -> None:
-    body = json.dumps({"meta": {"api-version": "1.0"}, "files": [{"filename": NAME, "url": url, "hashes": {}}]})
-    page = Page(url="https://index.example/demo/", content_type=JSON_TYPE["content-type"], body=body.encode())
-    assert parse_listing(page).files == ()
-
-
 def test_page_of_a_server_does_not_lead_to_local_files(server: FaultServer) -> None:
     server.on("/simple/demo/", html(f'<a href="file:///tmp/{NAME}#sha256={HASH}">x</a>'))
     assert not urls(find(server.url("/simple")))
@@ -158,9 +122,3 @@ def test_remembered_places_hold_for_the_same_settings_only(tmp_path: Path) -> No
     assert recall_urls(store, mine, FILE.sha256) == ("https://a.example/f.whl",)
     other = IndexSettings(source="uv", default_index="https://b.example/simple")
     assert recall_urls(store, other, FILE.sha256) == ()
-
-
-@given(st.text())
-def test_any_html_gives_links_or_none(text: str) -> None:
-    page = Page(url="https://index.example/demo/", content_type="text/html", body=f'<a href="{text}">'.encode())
-    assert all(link.url.startswith(("http:", "https:")) for link in parse_listing(page).files)
