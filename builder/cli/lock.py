@@ -43,14 +43,7 @@ class _Lock(VerbWithSubverbs):
 @json_option
 @click.pass_obj
 def command(
-    context: Context,
-    /,
-    stacks: tuple[str, ...],
-    bases: tuple[str, ...],
-    *,
-    check: bool,
-    as_json: bool,
-    **options: Any,
+    context: Context, /, stacks: tuple[str, ...], bases: tuple[str, ...], *, check: bool, as_json: bool, **options: Any
 ) -> int:
     """Pin every file of STACKs by hash: all stacks, and bases without a lock, where none is named."""
     project = context.project()
