@@ -42,7 +42,7 @@ _PATIENCE_S = 600
 _MESSAGE_LINES = 12
 _ADVICE = ("To fix this", "Additionally,")
 _REQUIREMENTS, _OUTPUT, _PINS, _CONSTRAINTS = "requirements.in", "candidates.txt", "pins.txt", "constraints.txt"
-_PASSED = ("LD_LIBRARY_PATH", "TMPDIR")
+_PASSED = ("LD_LIBRARY_PATH",)
 _UNRESOLVED = frozenset({"DistributionNotFound", "ResolutionTooDeepError", "UnsupportedPythonVersion", "RuntimeError"})
 """Kinds of failure that say that what was asked for cannot be had; all others are the index's or pip's own."""
 _INDEX_KINDS = re.compile(
@@ -206,6 +206,8 @@ def make_environment(variables: Mapping[str, str], folder: Path) -> dict[str, st
     return dict(variables) | {
         "HOME": str(folder),
         "PATH": str(folder / "no-programs"),
+        # What a killed pip leaves behind goes with the folder.
+        "TMPDIR": str(folder),
         "PIP_CONFIG_FILE": os.devnull,
         "PYTHONUTF8": "1",
         "NO_COLOR": "1",

@@ -48,10 +48,11 @@ def test_proxy_with_its_password_is_no_argument_of_a_process() -> None:
 
 
 def test_environment_has_no_home_no_settings_and_no_programs() -> None:
-    environment = make_environment({"TMPDIR": "/tmp/x"}, Path("/scratch"))  # noqa: S108 - a value, never opened
+    environment = make_environment({}, Path("/scratch"))
     assert environment["HOME"] == "/scratch"
     assert environment["PIP_CONFIG_FILE"] == "/dev/null"
     assert environment["PATH"] == "/scratch/no-programs"
+    assert environment["TMPDIR"] == "/scratch"
     assert not [name for name in environment if name.startswith("UV_") or name.lower().endswith("proxy")]
 
 
