@@ -95,7 +95,7 @@ def open_session(
     )
     view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
     demands = (
-        *_airflow_demands(stack, previous),
+        *_airflow_demands(stack, previous, tested),
         *asked_demands(stacks, stack.name),
         *_parent_demands(parent.lock if parent else None, stack),
         *demands_from(stack, tested, file=constraints.file if constraints else ""),
@@ -192,8 +192,10 @@ def _likely(base: BaseLock, stack: EffectiveStack) -> Callable[[Sequence[Offered
     return likely
 
 
-def _airflow_demands(stack: EffectiveStack, previous: StackLock | None) -> tuple[Demand, ...]:
-    """Airflow as the stack names it; its other parts as the lock before had them with this very Airflow."""
+def _airflow_demands(
+    stack: EffectiveStack, previous: StackLock | None, tested: Mapping[str, str]
+) -> tuple[Demand, ...]:
+    """Airflow as the stack names it; its other parts as tested, else as the lock before had them with this very Airflow."""
     source = f"stack:{stack.name}"
     first = Demand(kind=Kind.AIRFLOW, text=f"{AIRFLOW}=={stack.airflow_version}", source=source)
     if previous is None or previous.airflow_version != stack.airflow_version:
@@ -201,7 +203,7 @@ def _airflow_demands(stack: EffectiveStack, previous: StackLock | None) -> tuple
     parts = {
         candidate.project: candidate.version
         for candidate in previous.candidates
-        if candidate.project in AIRFLOW_PARTS and candidate.project != AIRFLOW
+        if candidate.project in AIRFLOW_PARTS and candidate.project != AIRFLOW and candidate.project not in tested
     }
     pins = (
         Demand(kind=Kind.AIRFLOW, text=f"{project}=={version}", source=source)
