@@ -69,9 +69,17 @@ class Trials:
         soft: may be given up; their order decides between equals.
         solver: answers.
         budget: of questions to the solver; a trial beyond it raises BudgetSpentError.
+        unsolved: what is known to fail, as from trials on fewer platforms.
     """
 
-    def __init__(self, problem: Problem, soft: Sequence[Demand], solver: Solver, budget: Budget) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        soft: Sequence[Demand],
+        solver: Solver,
+        budget: Budget,
+        unsolved: Mapping[Kept, Unsolved] | None = None,
+    ) -> None:
         self.soft = tuple(dict.fromkeys(soft))
         self._problem = preferring_pins(problem, self.soft)
         self.solves = 0
@@ -84,7 +92,7 @@ class Trials:
         self._checks = {demand: _read(demand) for demand in self.soft}
         self._solved: dict[Kept, Solved] = {}
         """By what it breaks."""
-        self._unsolved: dict[Kept, Unsolved] = {}
+        self.unsolved: dict[Kept, Unsolved] = dict(unsolved or {})
         """By what was kept."""
 
     def all_but(self, relaxed: Kept) -> Kept:
@@ -114,7 +122,7 @@ class Trials:
                 # NOTE: what was kept holds, even where the solution alone does not tell.
                 self._solved[self.broken(answer) - kept] = answer
             else:
-                self._unsolved[kept] = answer
+                self.unsolved[kept] = answer
             known[kept] = answer
         return [known[kept] for kept in trials]
 
@@ -142,11 +150,11 @@ class Trials:
         failure = self._suspect(kept)
         failure = self._narrow(failure)
         core = self._minimal(self.in_order(self.suspects))
-        self._unsolved.setdefault(frozenset(core), failure)
+        self.unsolved.setdefault(frozenset(core), failure)
         return core
 
     def _known(self, kept: Kept) -> Solved | Unsolved | None:
-        for core, unsolved in self._unsolved.items():
+        for core, unsolved in self.unsolved.items():
             if core <= kept:
                 return unsolved
         for broken, solved in self._solved.items():

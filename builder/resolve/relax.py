@@ -61,6 +61,7 @@ class _Found:
     moved_by_preference: int
     cores: tuple[tuple[Demand, ...], ...]
     solves: int
+    unsolved: Mapping[Kept, Unsolved]
 
 
 def smallest_relaxation(
@@ -144,19 +145,22 @@ def _search(problem: Problem, soft: Sequence[Demand], solver: Solver, budget: Bu
         return found
     if isinstance(solver.solve(problem.without(found.relaxed)), Solved):
         return found
-    return _search_on(problem, soft, solver, budget)
+    # What fails on one platform fails on all.
+    return _search_on(problem, soft, solver, budget, found)
 
 
-def _search_on(problem: Problem, soft: Sequence[Demand], solver: Solver, budget: Budget) -> _Found | Unsolved:
+def _search_on(
+    problem: Problem, soft: Sequence[Demand], solver: Solver, budget: Budget, before: _Found | None = None
+) -> _Found | Unsolved:
     """Steps 1 to 3."""
-    trials = Trials(problem, soft, solver, budget)
+    trials = Trials(problem, soft, solver, budget, before.unsolved if before else None)
     trials.uncounted = True
     start = trials.ask(())
     trials.uncounted = False
     if isinstance(start, Unsolved):
         return start
     moved = trials.broken(start)
-    search = _Cores(trials, moved)
+    search = _Cores(trials, moved, before.cores if before else ())
     least = search.least()
     trials.uncounted = True
     relaxed = least if least is not None else trials.shrunk(search.best, trials.all_but, Solved)
@@ -167,7 +171,8 @@ def _search_on(problem: Problem, soft: Sequence[Demand], solver: Solver, budget:
         proof=proof,
         moved_by_preference=len(moved),
         cores=tuple(search.cores),
-        solves=trials.solves,
+        solves=trials.solves + (before.solves if before else 0),
+        unsolved=trials.unsolved,
     )
 
 
@@ -177,10 +182,11 @@ class _Cores:
     Args:
         trials: of the problem.
         best: a set that does.
+        cores: those that are known.
     """
 
-    def __init__(self, trials: Trials, best: Kept) -> None:
-        self.cores: list[tuple[Demand, ...]] = []
+    def __init__(self, trials: Trials, best: Kept, cores: Sequence[tuple[Demand, ...]]) -> None:
+        self.cores = list(cores)
         self.best = best
         self.at_least = 0
         """So many have to give way."""
@@ -189,16 +195,17 @@ class _Cores:
     def least(self) -> Kept | None:
         """Search for a least set; None where the budget ended or the cores became too many to reckon with."""
         try:
-            chosen: Kept = frozenset()
             while len(self.best) > self.at_least:
-                if isinstance(self._trials.ask(self._trials.all_but(chosen)), Solved):
-                    return chosen
-                self._collect(chosen)
-                smallest = smallest_hitting_set(self.cores, self._order())
+                order = self._order()
+                smallest = smallest_hitting_set(self.cores, order)
                 if smallest is None:
                     return None
-                chosen = frozenset(self._order()[position] for position in smallest)
-                self.at_least = len(chosen)
+                self.at_least = len(smallest)
+                if len(self.best) > self.at_least:
+                    chosen = frozenset(order[position] for position in smallest)
+                    if isinstance(self._trials.ask(self._trials.all_but(chosen)), Solved):
+                        return chosen
+                    self._collect(chosen)
         except BudgetSpentError:
             return None
         return self.best
@@ -258,7 +265,10 @@ class _Steps:
         wanted = [Demand(kind=Kind.ASKED, text=f"{project}{room}", source=_SOURCE) for project, room in raised.items()]
         lowest = replace(self._rest.adding(*fixed, *wanted), lowest_direct=True, preferences=())
         answer = self._solve(lowest)
-        return _versions(answer) if isinstance(answer, Solved) else None
+        if isinstance(answer, Unsolved):
+            return None
+        # Of what platforms can have each, the higher one is more likely to be there for all.
+        return {project: versions[-1:] for project, versions in _versions(answer).items()}
 
     def _moves(self, versions: Mapping[str, tuple[str, ...]]) -> tuple[tuple[Demand, Demand], ...]:
         return tuple((demand, _diverged(demand.project, versions[demand.project])) for demand in self._relaxed)
@@ -294,6 +304,6 @@ def _room_below(demand: Demand, found: Mapping[str, tuple[str, ...]]) -> str | N
     """Say where a version nearer to the pinned one may be, as `>=1.2,<=3.4`; None where it did not go up."""
     pinned = pinned_version(demand)
     versions = found.get(demand.project, ())
-    if pinned is None or not versions or Version(versions[0]) <= Version(pinned):
+    if pinned is None or not versions or not Version(versions[0]) >= Version(pinned) < Version(versions[-1]):
         return None
     return f">={pinned},<={versions[-1]}"

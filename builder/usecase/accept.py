@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from builder.project import Project
 from builder.resolve.core import Budget
 from builder.resolve.problem import Solved
+from builder.stack.graph import build_order, effective_stack
 from builder.usecase.diverge import Proposal, accept, propose
-from builder.usecase.lock import open_stack
+from builder.usecase.lock import lock_stacks, open_stack
+from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_model import LockTools
 
 
@@ -26,7 +28,7 @@ def accept_divergences(
     Args:
         project: the folder of stacks and locks.
         tools: what touches the outside.
-        names: stacks whose parents and bases are locked.
+        names: stacks; parents whose lock is missing or stale are locked first.
         expires: until when the divergences hold.
         budget: makes the budget of the search for the proof that nothing smaller does, one for each stack.
 
@@ -34,7 +36,8 @@ def accept_divergences(
         By stack, what was written; stacks that resolve as they are, and those that no divergence helps, are absent.
     """
     accepted: dict[str, Proposal] = {}
-    for name in names:
+    for name in (name for name in build_order(project.load_stacks()) if name in names):
+        _lock_parents(project, tools, name)
         session = open_stack(project, tools, name)
         if isinstance(session.solver.solve(session.problem), Solved):
             continue
@@ -45,3 +48,11 @@ def accept_divergences(
         tools.say(f"{name}: {len(found.divergences)} divergences accepted until {expires.isoformat()}")
         accepted[name] = found
     return accepted
+
+
+def _lock_parents(project: Project, tools: LockTools, name: str) -> None:
+    """Lock what a stack stands on, where that has no fresh lock: its pins decide what has to give way."""
+    parents = effective_stack(project.load_stacks(), name).parents
+    states = check_locks(project, parents) if parents else ()
+    if any(state.reasons for state in states if state.kind == "stack"):
+        lock_stacks(project, tools, parents[:1])

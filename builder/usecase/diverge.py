@@ -6,9 +6,11 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from builder.atomic import replacing
 from builder.errors import StackError
@@ -128,7 +130,7 @@ def _versions_of(project: str, solved: Solved) -> set[str | None]:
 
 
 class _Reasons:
-    """Says who stands against lines of the tested set, on the first platform.
+    """Says who stands against lines of the tested set; requirements are those of the first platform.
 
     Args:
         session: of the stack.
@@ -139,12 +141,16 @@ class _Reasons:
         self._asked = session.problem.of_kind(Kind.ASKED)
         self._resolution = solved.resolutions[0]
         self._versions = solved.versions()
-        self._catalogue = Catalogue(
-            session.view,
-            python_version=session.problem.python_version,
-            glibc=session.problem.glibc,
-            platform=self._resolution.platform,
-        )
+        self._catalogues = {
+            platform: Catalogue(
+                session.view,
+                python_version=session.problem.python_version,
+                glibc=session.problem.glibc,
+                platform=platform,
+            )
+            for platform in session.problem.platforms
+        }
+        self._catalogue = self._catalogues[self._resolution.platform]
 
     def of(self, tested: Demand) -> str:
         """Say why a line cannot hold: what is asked for, who requires another, or what the tested one itself requires."""
@@ -152,9 +158,8 @@ class _Reasons:
         lines = tuple(dict.fromkeys((*self._wishes(project, line), *self._needs(project, line))))
         if lines:
             return " and ".join(lines[:_MOST_NAMED])
-        return next(
-            self._own_needs(project, line), f"what the stack asks for cannot be had with the tested {tested.text}"
-        )
+        reasons = chain(self._misfits(project, line), self._own_needs(project, line))
+        return next(reasons, f"what the stack asks for cannot be had with the tested {tested.text}")
 
     def _wishes(self, project: str, line: str) -> Iterator[str]:
         for demand in self._asked:
@@ -174,6 +179,11 @@ class _Reasons:
                     if canonicalize_name(need.name) == project and _refuses(need, line) and wants not in said:
                         said.add(wants)
                         yield f"{candidate.project} {candidate.version} needs {project}{need.specifier}"
+
+    def _misfits(self, project: str, line: str) -> Iterator[str]:
+        for platform, catalogue in self._catalogues.items():
+            if all(Version(version) != Version(line) for version in catalogue.usable(project)):
+                yield f"no wheel of the tested {project} {line} fits {platform.name}"
 
     def _own_needs(self, project: str, line: str) -> Iterator[str]:
         for need in self._catalogue.requires(project, line):

@@ -69,6 +69,16 @@ def test_a_stack_that_asks_for_another_version_itself_is_the_reason(tmp_path: Pa
     assert [row.reason for row in found.divergences] == ["stack finance asks for protobuf>=5"]
 
 
+def test_a_tested_version_whose_wheels_do_not_fit_is_the_reason(tmp_path: Path) -> None:
+    world = _world()
+    world.offer("old", "1.0", requires_python="<3.10")
+    world.offer("old", "2.0")
+    with made_up_session(tmp_path, world, Asked(requirements=["old"], tested={"old": "1.0"})) as session:
+        found = propose(session, budget=PLENTY, expires=EXPIRES)
+    assert found is not None
+    assert [row.reason for row in found.divergences] == ["no wheel of the tested old 1.0 fits linux/amd64"]
+
+
 def test_nothing_is_proposed_without_constraints_or_without_need(tmp_path: Path) -> None:
     assert _propose(tmp_path, ["protobuf>=6"], {}) is None
     assert _propose(tmp_path, ["protobuf"], {"protobuf": "4.25.3"}) is None
