@@ -20,9 +20,32 @@ from builder.errors import InvalidInputError
 from builder.lock.airflow import AIRFLOW_PARTS
 
 _IMAGE = re.compile(r"(?:^|/)apache/airflow:(?:slim-)?(?P<airflow>\d+\.\d+\.\d+)(?:-python(?P<python>3\.\d+))?")
-_INSTALL = re.compile(r"(?:^|[;&|]|\s)(?:uv\s+)?pip3?\s+install\s+(?P<rest>[^;&|]*)")
+_INSTALL = re.compile(r"(?:(?:python|python3(?:\.\d+)?)\s-m\s)?(?:uv\s)?(?:pip|pip3)\sinstall(?:\s|\Z)")
+_ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_PLAIN = frozenset({"USER", "WORKDIR", "SHELL"})
+"""Instructions that say nothing of what the image holds: our images' run contract fixes them."""
+_MANNERS = frozenset(
+    {"--no-cache-dir", "--no-cache", "--upgrade", "-U", "--user", "--system", "--no-compile", "--quiet", "-q"}
+    | {"--require-hashes", "--disable-pip-version-check", "--no-warn-script-location", "--root-user-action=ignore"}
+)
+"""Options of how to install: a lock and a build have their own manners."""
 _VARIABLE = re.compile(r"\$\{?(?P<name>\w+)(?::-(?P<default>[^}]*))?\}?")
-_WITH_VALUE = {"-c", "--constraint", "--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--trusted-host"}
+_WITH_VALUE = frozenset(
+    {"-c", "--constraint", "--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--trusted-host"}
+    | {
+        "-e",
+        "--editable",
+        "-t",
+        "--target",
+        "--prefix",
+        "--platform",
+        "--python-version",
+        "--progress-bar",
+        "--timeout",
+    }
+    | {"--only-binary", "--no-binary", "--index", "--default-index", "--index-strategy", "--python", "-p", "--cert"}
+)
 
 ReadFile = Callable[[str], str | None]
 """Reads a file beside the one that names it; None where it is not there."""
@@ -49,7 +72,12 @@ class _Gathered:
     python: str | None = None
     notes: list[str] = field(default_factory=list)
 
+    def note(self, where: str, text: str) -> None:
+        """Keep what was not taken over."""
+        self.notes.append(f"{where}: {text}")
+
     def found(self) -> Found:
+        """Freeze it."""
         return Found(
             requirements=tuple(self.requirements.values()),
             airflow=self.airflow,
@@ -65,6 +93,7 @@ def read_files(names: tuple[str, ...], read: ReadFile) -> Found:
         InvalidInputError: a file is not there, or is no TOML.
     """
     gathered = _Gathered()
+    read = _without_credentials(read)
     for name in names:
         text = read(name)
         if text is None:
@@ -77,6 +106,16 @@ def read_files(names: tuple[str, ...], read: ReadFile) -> Found:
         else:
             _take_requirements(text, name, read, gathered, seen=frozenset({name}))
     return gathered.found()
+
+
+def _without_credentials(read: ReadFile) -> ReadFile:
+    """Mask passwords in addresses before anything is told of them; nothing that has an address is taken over."""
+
+    def masked(name: str) -> str | None:
+        text = read(name)
+        return None if text is None else _CREDENTIALS.sub("//***@", text)
+
+    return masked
 
 
 def render_stack(found: Found, *, description: str, airflow: str, base: str) -> str:
@@ -109,11 +148,11 @@ def _take_requirements(text: str, file: str, read: ReadFile, gathered: _Gathered
             path = str(PurePosixPath(file).parent / named)
             other = read(path)
             if other is None or path in seen:
-                gathered.notes.append(f"{where}: {path} is not there" if other is None else f"{where}: names itself")
+                gathered.note(where, f"{path} is not there" if other is None else "names itself")
             else:
                 _take_requirements(other, path, read, gathered, seen | {path})
         elif words[0].startswith("-"):
-            gathered.notes.append(f"{where}: not taken over: {words[0]}: indexes and constraints are said elsewhere")
+            gathered.note(where, f"not taken over: {words[0]}: indexes and constraints are said elsewhere")
         else:
             _take(re.split(r"\s+--(?:hash|config-settings|global-option)\b", line)[0], where, gathered)
 
@@ -132,66 +171,122 @@ def _take_pylock(text: str, file: str, gathered: _Gathered) -> None:
     for package in packages:
         name, version = str(package.get("name", "")), package.get("version")
         if version is None:
-            gathered.notes.append(f"{file}: not taken over: {name}: it has no version")
+            gathered.note(file, f"not taken over: {name}: it has no version")
         elif canonicalize_name(name) not in required or canonicalize_name(name) in AIRFLOW_PARTS:
             _take(f"{name}=={version}", file, gathered)
 
 
 def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) -> None:
     variables: dict[str, str] = {}
-    for number, line in _logical_lines(text):
+    used: set[str] = set()
+    copied: list[tuple[str, str]] = []
+    for number, line in _logical_lines(text, comments_within=True):
         where = f"{file}: line {number}"
         instruction, _, rest = line.partition(" ")
         match instruction.upper():
             case "ARG" | "ENV":
-                variables |= _assignments(rest)
+                named = _assignments(_substitute(rest, variables))
+                variables |= named
+                if instruction.upper() == "ENV":
+                    # Names alone: values may be secrets.
+                    names = ", ".join(named) or rest.split()[0]
+                    gathered.note(where, f"not taken over: ENV {names}: set it where the image runs")
             case "FROM":
-                image = _IMAGE.search(_substitute(rest, variables))
-                if image:
-                    gathered.airflow, gathered.python = image["airflow"], image["python"] or gathered.python
-                else:
-                    gathered.notes.append(f"{where}: not taken over: the image {rest.split()[0]}")
+                _take_image(_substitute(rest, variables), where, gathered)
             case "RUN":
-                _take_run(_substitute(rest, variables), where, file, read, gathered)
-            case "COPY" | "USER" | "LABEL" | "WORKDIR" | "SHELL":
-                continue
-            case _:
-                gathered.notes.append(f"{where}: not taken over: {instruction}")
+                used |= _take_run(_substitute(rest, variables), where, file, read, gathered)
+            case "COPY" | "ADD":
+                copied.append((where, rest))
+            case kind if kind not in _PLAIN:
+                gathered.note(where, f"not taken over: {line[:80]}")
+    for where, rest in copied:
+        sources = [word for word in rest.split() if not word.startswith("--")][:-1]
+        others = [source for source in sources if PurePosixPath(source).name not in used]
+        if others or not sources:
+            gathered.note(
+                where, f"not taken over: {' '.join(others) or rest}: stacks/<name>/files/ is copied into images"
+            )
 
 
-def _take_run(command: str, where: str, file: str, read: ReadFile, gathered: _Gathered) -> None:
-    installs = list(_INSTALL.finditer(command))
-    if not installs:
-        gathered.notes.append(f"{where}: not taken over: RUN {command[:60]}")
-    for install in installs:
-        try:
-            words = iter(shlex.split(install["rest"]))
-        except ValueError:
-            gathered.notes.append(f"{where}: cannot be read: {install['rest'][:60]}")
-            continue
-        for word in words:
-            if word in {"-r", "--requirement"}:
-                named = PurePosixPath(next(words, "")).name
-                other = read(str(PurePosixPath(file).parent / named))
-                if other is None:
-                    gathered.notes.append(f"{where}: {named} is not beside the Dockerfile")
-                else:
-                    _take_requirements(other, named, read, gathered, frozenset({named}))
-            elif word in _WITH_VALUE:
-                gathered.notes.append(f"{where}: not taken over: {word} {next(words, '')}")
-            elif not word.startswith("-"):
-                _take(word, where, gathered)
+def _take_image(text: str, where: str, gathered: _Gathered) -> None:
+    image = _IMAGE.search(text)
+    if image is None:
+        gathered.note(where, f"not taken over: the image {text}")
+        return
+    gathered.airflow, gathered.python = image["airflow"], image["python"] or gathered.python
+    if image["python"] is None:
+        gathered.note(where, "the image's tag names no Python: the base decides it")
+
+
+def _take_run(command: str, where: str, file: str, read: ReadFile, gathered: _Gathered) -> set[str]:
+    """Take over what a RUN installs; returns the names of the requirements files that it uses."""
+    used: set[str] = set()
+    try:
+        commands = list(_commands(command))
+    except ValueError:
+        gathered.note(where, f"cannot be read: RUN {command[:80]}")
+        return used
+    for words in commands:
+        while words and (_ASSIGNED.match(words[0]) or words[0].startswith("--")):
+            words.pop(0)
+        install = _INSTALL.match(" ".join(words))
+        if install is None:
+            gathered.note(where, f"not taken over: RUN {' '.join(words)[:80]}")
+        else:
+            used |= _take_install(words[len(install[0].split()) :], where, file, read, gathered)
+    return used
+
+
+def _commands(command: str) -> Iterator[list[str]]:
+    """Cut a shell line into its commands, as lists of words; raises ValueError where quotes are left open."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    for word in lexer:
+        if set(word) <= set(";&|"):
+            if words:
+                yield words
+            words = []
+        else:
+            words.append(word)
+    if words:
+        yield words
+
+
+def _take_install(words: list[str], where: str, file: str, read: ReadFile, gathered: _Gathered) -> set[str]:
+    used: set[str] = set()
+    rest = iter(words)
+    for word in rest:
+        option, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if word.startswith("-r") and len(word) > 2:
+            option, equals, value = "-r", "=", word[2:]
+        if option in {"-r", "--requirement"}:
+            named = PurePosixPath(value if equals else next(rest, "")).name
+            used.add(named)
+            path = str(PurePosixPath(file).parent / named)
+            other = read(path)
+            if other is None:
+                gathered.note(where, f"{named} is not beside the Dockerfile: give its requirements by hand")
+            else:
+                _take_requirements(other, path, read, gathered, frozenset({path}))
+        elif option in _WITH_VALUE:
+            gathered.note(where, f"not taken over: {option} {value if equals else next(rest, '')}")
+        elif not word.startswith("-"):
+            _take(word, where, gathered)
+        elif word not in _MANNERS:
+            gathered.note(where, f"not taken over: {word}")
+    return used
 
 
 def _take(text: str, where: str, gathered: _Gathered) -> None:
     try:
         requirement = Requirement(text.strip())
     except InvalidRequirement:
-        gathered.notes.append(f"{where}: not taken over: {text.strip()[:80]}: no project of an index")
+        gathered.note(where, f"not taken over: {text.strip()[:80]}: no project of an index")
         return
     project = canonicalize_name(requirement.name)
     if requirement.url:
-        gathered.notes.append(f"{where}: not taken over: {project} comes from an address: put its wheel on an index")
+        gathered.note(where, f"not taken over: {project} comes from an address: put its wheel on an index")
     elif project in AIRFLOW_PARTS:
         pins = [pin.version for pin in requirement.specifier if pin.operator == "=="]
         if project == AIRFLOW_PARTS[0] and pins:
@@ -201,15 +296,20 @@ def _take(text: str, where: str, gathered: _Gathered) -> None:
     else:
         before = gathered.requirements.get(project)
         if before is not None and before != str(requirement):
-            gathered.notes.append(f"{where}: {requirement} stands in place of {before}")
+            gathered.note(where, f"{requirement} stands in place of {before}")
         gathered.requirements[project] = str(requirement)
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Join lines that end in a backslash, and leave comments out; a line's number is that of its beginning."""
+def _logical_lines(text: str, *, comments_within: bool = False) -> Iterator[tuple[int, str]]:
+    """Join lines that end in a backslash, and leave comments out; a line's number is that of its beginning.
+
+    A Dockerfile's comments and blank lines may stand within a joined line.
+    """
     gathered, begin = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         bare = re.sub(r"(^|\s)#.*$", "", line).rstrip()
+        if comments_within and gathered and not bare:
+            continue
         begin = begin or number
         if bare.endswith("\\"):
             gathered += bare[:-1] + " "
@@ -227,6 +327,9 @@ def _assignments(text: str) -> Mapping[str, str]:
         words = shlex.split(text)
     except ValueError:
         return {}
+    if len(words) > 1 and "=" not in words[0]:
+        # ENV's old way of one name and its value.
+        return {words[0]: " ".join(words[1:])}
     return {name: value for name, separator, value in (word.partition("=") for word in words) if separator}
 
 

@@ -41,7 +41,8 @@ def test_a_dockerfile_on_the_official_image_is_taken_over() -> None:
         "dbt-core~=1.8",
     )
     assert found.notes == (
-        "Dockerfile: line 5: not taken over: RUN apt-get update && apt-get install -y libpq5",
+        "Dockerfile: line 5: not taken over: RUN apt-get update",
+        "Dockerfile: line 5: not taken over: RUN apt-get install -y libpq5",
         "Dockerfile: line 11: not taken over: --constraint https://host/constraints.txt",
     )
 
@@ -78,3 +79,36 @@ def test_what_is_written_is_a_stack() -> None:
     stack = parse_stack(text.encode(), name="etl", file="stacks/etl/stack.toml")
     assert stack.requirements == found.requirements
     assert (stack.airflow_version, stack.base, stack.description) == ("2.9.2", "bookworm", 'a "b"')
+
+
+HARD = """\
+FROM apache/airflow:2.9.2
+ENV AIRFLOW__CORE__LOAD_EXAMPLES=false TOKEN=geheim
+COPY dags/ /opt/airflow/dags/
+COPY reqs/base.txt /base.txt
+RUN --mount=type=cache,target=/root/.cache apt-get update && python -m pip install --no-cache-dir \\
+    # the team's own
+    'pandas<3; python_version < "3.13"' \\
+
+    --index-url=https://me:geheim@host/simple \\
+    -r/base.txt ; echo done
+RUN pip install -e . git+https://me:geheim@host/x.git --frobnicate
+HEALTHCHECK NONE
+"""
+
+
+def test_whatever_a_dockerfile_does_besides_is_told_by_line_and_without_secrets() -> None:
+    found = _read(Dockerfile=HARD, base_txt="boto3\n")
+    assert found.requirements == ('pandas<3; python_version < "3.13"', "boto3")
+    assert found.notes == (
+        "Dockerfile: line 1: the image's tag names no Python: the base decides it",
+        "Dockerfile: line 2: not taken over: ENV AIRFLOW__CORE__LOAD_EXAMPLES, TOKEN: set it where the image runs",
+        "Dockerfile: line 5: not taken over: RUN apt-get update",
+        "Dockerfile: line 5: not taken over: --index-url https://***@host/simple",
+        "Dockerfile: line 5: not taken over: RUN echo done",
+        "Dockerfile: line 11: not taken over: -e .",
+        "Dockerfile: line 11: not taken over: git+https://***@host/x.git: no project of an index",
+        "Dockerfile: line 11: not taken over: --frobnicate",
+        "Dockerfile: line 12: not taken over: HEALTHCHECK NONE",
+        "Dockerfile: line 3: not taken over: dags/: stacks/<name>/files/ is copied into images",
+    )
