@@ -15,14 +15,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import zstandard
 
 from builder.digest import Digest
-from builder.errors import BuilderError
-from builder.snapshot.model import KnownPage, Snapshot, SnapshotEntry, dump_snapshot, parse_snapshot
+from builder.errors import BuilderError, InvalidInputError
+from builder.snapshot.model import KnownPage, Snapshot, SnapshotEntry, dump_snapshot, parse_snapshot, snapshot_id
 
 FILE_NAME = "snapshots.db"
 _SCHEMA = 1
@@ -140,12 +141,18 @@ class SqliteSnapshotStore:
             self._flush_in_time()
 
     def save(self, entry: SnapshotEntry) -> None:
-        """Keep a snapshot; of one id, the first time is kept and locks are joined."""
-        data = zstandard.ZstdCompressor(level=3).compress(dump_snapshot(entry.snapshot))
+        """Keep a snapshot; of one id, the first time is kept, locks and metadata are joined."""
         locks = [(entry.id, stack, _raw(digest)) for stack, digest in sorted(entry.locks.items())]
 
         def write(database: sqlite3.Connection) -> None:
-            database.execute("INSERT OR IGNORE INTO snapshot VALUES (?, ?, ?)", (entry.id, entry.taken_at, data))
+            row = database.execute("SELECT taken_at, data FROM snapshot WHERE id = ?", (entry.id,)).fetchone()
+            before = _parse(entry.id, row[1]) if row else None
+            metadata = {**entry.snapshot.metadata, **(before.metadata if before else {})}
+            if before is None or len(metadata) > len(before.metadata):
+                whole = dump_snapshot(replace(entry.snapshot, metadata=metadata))
+                data = zstandard.ZstdCompressor(level=3).compress(whole)
+                taken_at = row[0] if before else entry.taken_at
+                database.execute("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", (entry.id, taken_at, data))
             database.executemany("INSERT OR REPLACE INTO locked VALUES (?, ?, ?)", locks)
 
         self._write(write)
@@ -378,7 +385,11 @@ def _unpack(packed: bytes) -> bytes | None:
 
 def _parse(id_: str, packed: bytes) -> Snapshot | None:
     data = _unpack(packed)
-    return parse_snapshot(data) if data is not None and Digest.of(data).hex == id_ else None
+    try:
+        snapshot = parse_snapshot(data) if data is not None else None
+    except InvalidInputError:
+        return None
+    return snapshot if snapshot is not None and snapshot_id(snapshot) == id_ else None
 
 
 def _references(snapshot: Snapshot) -> set[bytes]:

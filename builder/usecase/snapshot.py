@@ -81,7 +81,7 @@ def collect_snapshots(store: SnapshotStore, *, keep: int, days: int, now: int) -
     """Delete snapshots but the newest and those of the last days; returns ids deleted, and bytes freed."""
     entries = store.entries()
     gone = tuple(entry.id for entry in entries[keep:] if now - entry.taken_at > days * _DAY_S)
-    return gone, store.delete(gone) if gone else 0
+    return gone, store.delete(gone)
 
 
 def pack_snapshot(store: SnapshotStore, entry: SnapshotEntry) -> bytes:
