@@ -10,6 +10,8 @@ from builder.cli.output import note, show_text
 from builder.cli.root import Context
 from builder.errors import InvalidInputError
 
+_MANY_PINS = 20
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -50,5 +52,8 @@ def command(context: Context, files: tuple[Path, ...], name: str, airflow: str |
     create_files(project.root, {f"stacks/{name}/stack.toml": text.encode()})
     for line in found.notes:
         note(line)
+    pins = sum("==" in text for text in found.requirements)
+    if pins > _MANY_PINS:
+        note(f"{pins} exact pins, as of a freeze: keep what you ask for and take the rest out, the lock pins it all")
     show_text(f"stacks/{name}/stack.toml: {len(found.requirements)} requirements, Airflow {version}")
     show_text(f"next: airflow-kubler lock {name}")

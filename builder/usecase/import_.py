@@ -168,12 +168,17 @@ def _take_pylock(text: str, file: str, gathered: _Gathered) -> None:
         for row in package.get("dependencies", [])
         if isinstance(row, dict)
     }
+    left = 0
     for package in packages:
         name, version = str(package.get("name", "")), package.get("version")
         if version is None:
             gathered.note(file, f"not taken over: {name}: it has no version")
         elif canonicalize_name(name) not in required or canonicalize_name(name) in AIRFLOW_PARTS:
             _take(f"{name}=={version}", file, gathered)
+        else:
+            left += 1
+    if left:
+        gathered.note(file, f"{left} of its projects are required by others: the lock finds them again")
 
 
 def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) -> None:

@@ -70,7 +70,8 @@ name = "idna"
 version = "3.7"
 """
     found = _read(pylock_toml=text)
-    assert (found.airflow, found.requirements, found.notes) == ("3.3.2", ("requests==2.31.0",), ())
+    assert (found.airflow, found.requirements) == ("3.3.2", ("requests==2.31.0",))
+    assert found.notes == ("pylock.toml: 1 of its projects are required by others: the lock finds them again",)
 
 
 def test_what_is_written_is_a_stack() -> None:
