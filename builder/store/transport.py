@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -153,11 +154,9 @@ class HttpTransport:
         self._timeout_s = timeout_s
         self._connections = connections
         self._clients: dict[bool, httpx.Client] = {}
+        self._making = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._clients[False] = self._make_client(_tls_context(self._certificates))
-        if self._trusted_hosts:
-            self._clients[True] = self._make_client(verify=False)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,7 +184,7 @@ class HttpTransport:
         import httpx
 
         _, host, port = origin(url)
-        client = self._clients[not self._trusted_hosts.isdisjoint({host, f"{host}:{port}"})]
+        client = self._client(trusted=not self._trusted_hosts.isdisjoint({host, f"{host}:{port}"}))
         sent = {**headers, "accept-encoding": "identity"}
         if authorization := _authorization(url) or self._credentials.get(origin(url)) or _from_netrc(url):
             sent["authorization"] = authorization
@@ -198,6 +197,15 @@ class HttpTransport:
             yield _HttpResponse(answer, url)
         finally:
             answer.close()
+
+    def _client(self, *, trusted: bool) -> httpx.Client:
+        """Find the client for a host, made when it is first wanted: certificates take long to read, and often nobody asks."""
+        with self._making:
+            if trusted not in self._clients:
+                self._clients[trusted] = self._make_client(
+                    verify=False if trusted else _tls_context(self._certificates)
+                )
+            return self._clients[trusted]
 
     def _make_client(self, verify: ssl.SSLContext | bool) -> httpx.Client:  # noqa: FBT001  httpx's own parameter
         import httpx
