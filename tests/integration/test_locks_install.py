@@ -69,7 +69,8 @@ class Environment:
         """Run a program of the environment, without network settings of the user."""
         environment = {"PATH": os.defpath, "HOME": str(self.folder), "PIP_CONFIG_FILE": os.devnull}
         environment |= {"PYTHONPATH": str(self.folder / "pip")} if pip else {}
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        # Not in the checkout: Python would find what is there.
+        done = subprocess.run(argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
