@@ -6,6 +6,7 @@ and it may build for fewer platforms; it may not move Airflow's version, the bas
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -106,10 +107,25 @@ def stack_graph(stacks: Mapping[str, Stack]) -> nx.DiGraph[str]:
 
 
 def build_order(stacks: Mapping[str, Stack]) -> tuple[str, ...]:
-    """Order stacks so that each follows its parent; ties by name."""
-    import networkx as nx
+    """Order stacks so that each follows its parent; ties by name.
 
-    return tuple(nx.lexicographical_topological_sort(stack_graph(stacks)))
+    Raises:
+        IssuesError: a parent is missing, or stacks extend each other in a circle.
+    """
+    # By hand: `lock` should not wait for networkx to be imported, which takes longer than all else that this module does.
+    children: dict[str | None, list[str]] = {}
+    for stack in stacks.values():
+        children.setdefault(stack.extends, []).append(stack.name)
+    order: list[str] = []
+    ready = sorted(children.get(None, ()))
+    while ready:
+        name = heapq.heappop(ready)
+        order.append(name)
+        for child in children.get(name, ()):
+            heapq.heappush(ready, child)
+    if len(order) < len(stacks):
+        stack_graph(stacks)  # It names what is wrong.
+    return tuple(order)
 
 
 def _apply(line: tuple[Stack, ...]) -> EffectiveStack:
