@@ -8,6 +8,7 @@ Source: the binary distribution specification, PEP 600 (manylinux_x_y and its ol
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -75,12 +76,24 @@ def choose_wheel(
 ) -> _T | None:
     """Choose the wheel that an installer would use; None where none fits. Ties go to the smaller name."""
     ranks = rank_tags(python_version, platform, glibc)
+    known = _tag_texts(python_version, platform, glibc)
     ranked = [
         (rank, name, position, wheel)
         for position, (wheel, name) in enumerate(zip(wheels, names, strict=True))
-        if (rank := wheel_rank(name, ranks)) is not None
+        if _may_fit(name, known) and (rank := wheel_rank(name, ranks)) is not None
     ]
     return min(ranked, key=lambda item: item[:3])[3] if ranked else None
+
+
+@functools.lru_cache(maxsize=16)
+def _tag_texts(python_version: str, platform: Platform, glibc: str) -> frozenset[str]:
+    return frozenset(map(str, rank_tags(python_version, platform, glibc)))
+
+
+def _may_fit(name: str, known: frozenset[str]) -> bool:
+    """Tell at a glance that a wheel is for others, as most of a version are; reading a name in full takes much longer."""
+    _, *tags = name.removesuffix(".whl").lower().rsplit("-", 3)
+    return any("-".join(tag) in known for tag in itertools.product(*(part.split(".") for part in tags)))
 
 
 def _numbers(text: str, count: int) -> tuple[int, ...]:
