@@ -66,7 +66,7 @@ class IndexSettings:
     @property
     def merges_local(self) -> bool:
         """Whether files of find-links and local places are added to the page of a project's index: decision 0002."""
-        return self.strategy == "unsafe-best-match"
+        return self.strategy != "first-index"
 
     def __repr__(self) -> str:
         places = ", ".join(masked(url) for url in (*self.indexes(), *self.find_links))

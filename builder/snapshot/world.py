@@ -228,7 +228,7 @@ class World:
 
 
 def index_key(index: NamedIndex) -> str:
-    """Name an index in the store, without its credentials."""
+    """Name an index in the store, without its credentials; its pages say its name, so another name is another index."""
     from builder.store.transport import redact
 
-    return Digest.of(f"{index.find_links}|{redact(index.url).rstrip('/')}".encode()).hex[:24]
+    return Digest.of(f"{index.name}|{index.find_links}|{redact(index.url).rstrip('/')}".encode()).hex[:24]

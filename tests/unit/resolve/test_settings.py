@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.resolve.settings import IndexSettings, as_url, masked
+from builder.resolve.settings import IndexSettings, as_url, masked, named_indexes
 
 
 def test_credentials_are_never_shown() -> None:
@@ -30,3 +30,38 @@ def test_paths_become_urls() -> None:
     assert as_url("wheels", folder=Path("/etc/uv")) == "file:///etc/uv/wheels"
     assert as_url("https://host/simple") == "https://host/simple"
     assert as_url("file:///opt") == "file:///opt"
+
+
+def names(settings: IndexSettings, built_in: str | None = "https://built-in") -> list[tuple[str, str]]:
+    return [(index.name, index.url) for index in named_indexes(settings, built_in)]
+
+
+def test_every_place_has_a_name_and_the_last_is_the_default_one() -> None:
+    settings = IndexSettings(
+        source="uv",
+        extra_indexes=("https://a", "https://b", "https://c"),
+        extra_names=("", "ours"),
+        find_links=("file:///w", "https://links"),
+    )
+    assert names(settings) == [
+        ("find-links", "file:///w"),
+        ("find-links-2", "https://links"),
+        ("extra-1", "https://a"),
+        ("ours", "https://b"),
+        ("extra-3", "https://c"),
+        ("default", "https://built-in"),
+    ]
+
+
+def test_names_that_mean_something_else_or_come_twice_are_replaced() -> None:
+    settings = IndexSettings(
+        source="uv",
+        default_index="https://z",
+        extra_indexes=("https://a", "https://b", "https://c", "https://d"),
+        extra_names=("default", "twice", "twice", "extra-1"),
+    )
+    assert [name for name, _ in names(settings)] == ["extra-2", "twice", "extra-3", "extra-1", "default"]
+
+
+def test_no_index_has_no_default_one() -> None:
+    assert names(IndexSettings(source="pip", find_links=("file:///w",), no_index=True)) == [("find-links", "file:///w")]
