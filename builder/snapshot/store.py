@@ -269,8 +269,7 @@ class SqliteSnapshotStore:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
-        with self._path.with_name(f"{self._path.name}.lock").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+        with _guard(self._path):
             if _is_sound(self._path):
                 return
             stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now()))
@@ -307,27 +306,32 @@ class _MetadataDigests(Mapping[str, Digest]):
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """Open a file; one process at a time, since SQLite does not wait for others where the journal's kind changes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        _ensure_tables(database, path)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    with _guard(path):
+        database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            database.execute("PRAGMA synchronous = NORMAL")
+            if _version(database) != _SCHEMA:
+                database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                database.execute("PRAGMA journal_mode = WAL")
+                _make_tables(database, path)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
 
-def _ensure_tables(database: sqlite3.Connection, path: Path) -> None:
-    if _version(database) == _SCHEMA:
-        return
+@contextlib.contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make_tables(database: sqlite3.Connection, path: Path) -> None:
     with _transaction(database):
-        # Another process may have made them while this one waited for the right to write.
         version = _version(database)
-        if version == _SCHEMA:
-            return
         if version or database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise BuilderError(
                 f"the store of snapshots is of schema {version}, and this version knows {_SCHEMA}",
@@ -356,10 +360,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _is_sound(path: Path) -> bool:
-    try:
-        database = _open(path)
-    except (sqlite3.DatabaseError, OSError):
-        return False
+    database = sqlite3.connect(path, timeout=_BUSY_S)
     try:
         return bool(database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
     except sqlite3.DatabaseError:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +137,16 @@ def test_delete_frees_what_only_they_held(tmp_path: Path) -> None:
         held = [data for data in (b"only old", b"both", b"known", b"metadata") if store.get(Digest.of(data))]
         assert held == [b"both", b"known", b"metadata"]
         assert store.get(Digest.of(b"came just now"))
+
+
+def test_new_file_is_begun_by_many_at_once(tmp_path: Path) -> None:
+    def begin(path: Path) -> None:
+        with SqliteSnapshotStore(path) as store:
+            store.put(b"page")
+
+    with ThreadPoolExecutor(12) as pool:
+        for number in range(30):
+            list(pool.map(begin, [tmp_path / f"{number}.db"] * 12))
 
 
 def test_threads_and_processes_write_side_by_side(tmp_path: Path) -> None:
