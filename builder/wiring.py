@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from builder.store.location import cache_root
 if TYPE_CHECKING:
     from builder.debian.client import MirrorClient
     from builder.debian.mirrors import Mirrors
+    from builder.digest import Digest
     from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate
     from builder.platform import Platform
     from builder.project import Project
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from builder.resolve.model import IndexAddress, Resolver
     from builder.resolve.settings import IndexSettings
     from builder.run.model import Engine, RunnableImage
-    from builder.snapshot.model import SnapshotStore, Upstream, WheelBuilder
+    from builder.snapshot.model import Snapshot, SnapshotStore, Upstream, WheelBuilder
     from builder.snapshot.rules import ViewRules
+    from builder.snapshot.server import LoopbackIndex
     from builder.snapshot.view import IndexView
     from builder.snapshot.world import World
     from builder.stack.model import EffectiveStack
@@ -119,22 +121,17 @@ def make_lock_tools(
         refresh: ask the indexes for each page again, however fresh it is.
     """
     import time
-    from functools import partial
 
     from builder.resolve.measure import TransportProbe
-    from builder.resolve.model import IndexAddress
-    from builder.resolve.simple import remember_urls
     from builder.resolve.user_settings import load_index_settings
-    from builder.snapshot.server import INDEX_URL, LoopbackIndex
     from builder.snapshot.world import World
     from builder.usecase.lock_model import LockTools
-    from builder.usecase.snapshot import find_snapshot
 
     settings = load_index_settings()
     now = int(time.time())
     snapshots = make_snapshot_store()
-    replay = find_snapshot(snapshots, snapshot).snapshot if snapshot else None
-    with make_transport(settings) as transport, LoopbackIndex() as index:
+    replay = _find_replay(snapshots, snapshot) if snapshot else None
+    with make_transport(settings) as transport, ExitStack() as later:
         world = World(
             make_index_upstream(settings, transport),
             snapshots,
@@ -144,23 +141,65 @@ def make_lock_tools(
             replay=replay,
         )
 
-        def serve(view: IndexView) -> IndexAddress:
-            return IndexAddress(url=INDEX_URL, proxy=index.serve(view))
-
+        serve = _serve_late(later)
         yield LockTools(
             world=world,
             serve=serve,
             resolver=make_resolver,
-            wheel_builder=make_wheel_builders(settings, transport, world, serve),
+            wheel_builder=make_wheel_builders(settings, transport, world, snapshots, serve),
             constraints=make_constraints(settings, transport, say),
-            probe=TransportProbe(transport),
-            remember=partial(remember_urls, make_build_store(), settings),
+            probe=TransportProbe(transport, snapshots),
+            remember=_remember_late(settings),
             files=make_file_store(),
             snapshots=snapshots,
             lock_base=_lock_base_of(project),
             say=say,
             now=now,
+            program=_program(),
         )
+
+
+def _find_replay(snapshots: SnapshotStore, name: str) -> Snapshot:
+    from builder.usecase.snapshot import find_snapshot
+
+    return find_snapshot(snapshots, name).snapshot
+
+
+def _serve_late(later: ExitStack) -> Callable[[IndexView], IndexAddress]:
+    """Make what puts views on the loopback index, which is started for the first of them: what is settled needs none."""
+    from functools import cache
+
+    @cache
+    def start() -> LoopbackIndex:
+        from builder.snapshot.server import LoopbackIndex
+
+        return later.enter_context(LoopbackIndex())
+
+    def serve(view: IndexView) -> IndexAddress:
+        from builder.resolve.model import IndexAddress
+        from builder.snapshot.server import INDEX_URL
+
+        return IndexAddress(url=INDEX_URL, proxy=start().serve(view))
+
+    return serve
+
+
+def _remember_late(settings: IndexSettings) -> Callable[[Mapping[Digest, Sequence[str]]], None]:
+    def remember(urls: Mapping[Digest, Sequence[str]]) -> None:
+        from builder.resolve.simple import remember_urls
+
+        remember_urls(make_build_store(), settings, urls)
+
+    return remember
+
+
+def _program() -> str:
+    """Name this very program: its files, by size and time of change, as they lie here."""
+    from builder.digest import Digest
+
+    folder = Path(__file__).parent
+    files = sorted((str(path), path.stat()) for path in folder.rglob("*.py"))
+    return Digest.of(repr([(name, at.st_size, at.st_mtime_ns) for name, at in files]).encode()).hex
 
 
 def make_constraints(
@@ -223,26 +262,31 @@ def make_pip_tools() -> Resolver:
 
 
 def make_wheel_builders(
-    settings: IndexSettings, transport: Transport, world: World, serve: Callable[[IndexView], IndexAddress]
+    settings: IndexSettings,
+    transport: Transport,
+    world: World,
+    snapshots: SnapshotStore,
+    serve: Callable[[IndexView], IndexAddress],
 ) -> Callable[[BaseLock, Resolver, ViewRules, Sequence[BuiltWheel]], WheelBuilder]:
-    """Make what makes builders of sdists, each for a base and a stack's rules."""
-    from functools import partial
-
+    """Make what makes builders of sdists, each for a base and a stack's rules; most stacks have none to build."""
     from builder.resolve.measure import TransportProbe
-    from builder.resolve.simple import remember_urls
-    from builder.snapshot.view import IndexView
-    from builder.usecase.build_sdist import Asking, SdistBuilder, choose_by, requirement_rules
-    from builder.usecase.fetch import obtain_with
+    from builder.sdist.late import LateWheelBuilder
 
     def make(base: BaseLock, resolver: Resolver, rules: ViewRules, known: Sequence[BuiltWheel]) -> WheelBuilder:
-        view = IndexView(world, requirement_rules(rules))
-        asking = Asking(
-            probe=TransportProbe(transport),
-            remember=partial(remember_urls, make_build_store(), settings),
-            choose=choose_by(resolver, view, serve, base),
-        )
-        room = make_build_room(obtain_with(make_file_store(), make_fetch_sources(settings), transport))
-        return SdistBuilder(base, room, asking, known)
+        def begin() -> WheelBuilder:
+            from builder.snapshot.view import IndexView
+            from builder.usecase.build_sdist import Asking, SdistBuilder, choose_by, requirement_rules
+            from builder.usecase.fetch import obtain_with
+
+            asking = Asking(
+                probe=TransportProbe(transport, snapshots),
+                remember=_remember_late(settings),
+                choose=choose_by(resolver, IndexView(world, requirement_rules(rules)), serve, base),
+            )
+            room = make_build_room(obtain_with(make_file_store(), make_fetch_sources(settings), transport))
+            return SdistBuilder(base, room, asking, known)
+
+        return LateWheelBuilder(base, begin)
 
     return make
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -14,9 +14,10 @@ from builder.cli.output import note, show_json, show_text
 from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
 from builder.errors import ResolutionError
-from builder.project import Project
-from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_model import LockOptions, LockReport
+
+if TYPE_CHECKING:
+    from builder.project import Project
 
 _ACCEPTED_DAYS = 90
 
@@ -49,6 +50,8 @@ def command(
     project = context.project()
     today = dt.datetime.now(dt.UTC).date()
     if check:
+        from builder.usecase.lock_check import check_locks
+
         states = check_locks(project, stacks, today=today)
         show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
         return int(any(state.reasons for state in states))
@@ -76,7 +79,6 @@ def _lock(
 ) -> LockReport:
     from packaging.utils import canonicalize_name
 
-    from builder.usecase.accept import accept_divergences
     from builder.usecase.lock import lock_bases, lock_stacks
     from builder.wiring import make_lock_tools, make_search_budget
 
@@ -91,6 +93,8 @@ def _lock(
         if report is not None and not stacks:
             return report
         if options["accept"]:
+            from builder.usecase.accept import accept_divergences
+
             names = stacks or project.stack_names()
             accept_divergences(project, tools, names, expires=expires, budget=make_search_budget)
         later = lock_stacks(project, tools, stacks, how)

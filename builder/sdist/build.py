@@ -31,8 +31,6 @@ from builder.wheel.archive import Member, read_archive
 from builder.wheel.install import install_entries
 from builder.wheel.wheel import read_wheel
 
-BUILD_FORMAT = 1
-"""Part of the key of every built wheel. Raise it when the same sdist and requirements shall give other bytes."""
 _NEEDS_COMPILER = re.compile(
     r"(?i)command '[^'\n]*(?:gcc|g\+\+|cc|c\+\+|clang|gfortran)[^'\n]*' failed"
     r"|no such file or directory: '[^'\n]*(?:gcc|g\+\+|\bcc|c\+\+|clang|gfortran|rustc|cargo|cmake|make|ninja)'"

@@ -204,6 +204,18 @@ class SnapshotStore(Protocol):
     def keep_metadata(self, key: str, digest: Digest) -> None:
         """Remember a wheel's metadata: the first writer wins, since a wheel of one hash has one."""
 
+    def sizes(self, files: Sequence[Digest]) -> Mapping[Digest, int]:
+        """Read the sizes in bytes that are known of files, by their hash: where an index does not say them."""
+
+    def keep_sizes(self, sizes: Mapping[Digest, int]) -> None:
+        """Remember the sizes of files."""
+
+    def settled(self, key: str) -> bytes | None:
+        """Read what was noted of a lock under a key; None where nothing was, or some weeks ago."""
+
+    def settle(self, key: str, data: bytes) -> None:
+        """Note something of a lock; the last writer wins."""
+
     def save(self, entry: SnapshotEntry) -> None:
         """Keep a snapshot; of one id, locks are joined."""
 

@@ -2,7 +2,7 @@
 
 - Bytes are compressed, and hashed again when read: what is damaged is dropped, and asked for anew.
 - Writes are gathered and committed together, every 64 or every quarter of a second: a kill loses no more than these.
-- A file of another schema is refused; a file that is no database is set aside with a note, and a new one begun: all in it
+- A file of an older schema is taken over, one of a newer is refused; a file that is no database is set aside with a note, and a new one begun: all in it
   but snapshots can be had again.
 - What nothing refers to is freed by `delete`, except what came in the last hour: somebody is about to refer to it.
 """
@@ -26,13 +26,14 @@ from builder.errors import BuilderError, InvalidInputError
 from builder.snapshot.model import KnownPage, Snapshot, SnapshotEntry, dump_snapshot, parse_snapshot, snapshot_id
 
 FILE_NAME = "snapshots.db"
-_SCHEMA = 1
 _BUSY_S = 60.0
 _GATHERED = 64
 _GATHER_S = 0.25
 _YOUNG_S = 3600
 _LARGEST_BLOB = 256 << 20
-_TABLES = """
+_SETTLED_S = 30 * 86_400
+_MIGRATIONS = (
+    """
 CREATE TABLE blob (digest BLOB PRIMARY KEY, size INTEGER NOT NULL, kept_at INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE page (
     index_key TEXT NOT NULL, project TEXT NOT NULL, digest BLOB, etag TEXT NOT NULL,
@@ -43,7 +44,13 @@ CREATE TABLE snapshot (id TEXT PRIMARY KEY, taken_at INTEGER NOT NULL, data BLOB
 CREATE TABLE locked (
     id TEXT NOT NULL, stack TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (id, stack)
 ) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE size (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE settled (key TEXT PRIMARY KEY, kept_at INTEGER NOT NULL, data BLOB NOT NULL);
+""",
+)
+"""The schema, a step each; a file's user_version says how many it has."""
 _PUT_BLOB = (
     "INSERT INTO blob (digest, size, kept_at, data) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (digest) DO UPDATE SET kept_at = excluded.kept_at, data = excluded.data"
@@ -139,6 +146,34 @@ class SqliteSnapshotStore:
         with self._lock:
             self._metadata.setdefault(key, digest)
             self._flush_in_time()
+
+    def sizes(self, files: Sequence[Digest]) -> Mapping[Digest, int]:
+        """Read the sizes that are known of files."""
+        with self._lock:
+            rows = [self._read("SELECT size FROM size WHERE digest = ?", (_raw(digest),)) for digest in files]
+        return {digest: found[0][0] for digest, found in zip(files, rows, strict=True) if found}
+
+    def keep_sizes(self, sizes: Mapping[Digest, int]) -> None:
+        """Remember sizes of files; the last writer wins."""
+        rows = [(_raw(digest), size) for digest, size in sizes.items()]
+        self._write(lambda database: database.executemany("INSERT OR REPLACE INTO size VALUES (?, ?)", rows))
+
+    def settled(self, key: str) -> bytes | None:
+        """Read what was noted of a lock; None where nothing was, or long ago."""
+        query = "SELECT data FROM settled WHERE key = ? AND kept_at > ?"
+        rows = self._read(query, (key, int(self._now()) - _SETTLED_S))
+        return _unpack(rows[0][0]) if rows else None
+
+    def settle(self, key: str, data: bytes) -> None:
+        """Note something of a lock; what was noted long ago is dropped."""
+        now = int(self._now())
+        packed = zstandard.ZstdCompressor(level=3).compress(data)
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM settled WHERE kept_at <= ?", (now - _SETTLED_S,))
+            database.execute("INSERT OR REPLACE INTO settled VALUES (?, ?, ?)", (key, now, packed))
+
+        self._write(write)
 
     def save(self, entry: SnapshotEntry) -> None:
         """Keep a snapshot; of one id, the first time is kept, locks and metadata are joined."""
@@ -312,10 +347,10 @@ def _open(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             database.execute("PRAGMA synchronous = NORMAL")
-            if _version(database) != _SCHEMA:
+            if _version(database) != len(_MIGRATIONS):
                 database.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 database.execute("PRAGMA journal_mode = WAL")
-                _make_tables(database, path)
+                _migrate(database, path)
         except BaseException:
             database.close()
             raise
@@ -329,18 +364,20 @@ def _guard(path: Path) -> Iterator[None]:
         yield
 
 
-def _make_tables(database: sqlite3.Connection, path: Path) -> None:
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
     with _transaction(database):
         version = _version(database)
-        if version or database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        strange = not version and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if strange or version > len(_MIGRATIONS):
             raise BuilderError(
-                f"the store of snapshots is of schema {version}, and this version knows {_SCHEMA}",
+                f"the store of snapshots is of schema {version}, and this version knows {len(_MIGRATIONS)}",
                 context=str(path),
                 hint="use the version that wrote it, or move the file away: all in it but snapshots can be had again",
             )
-        for statement in _TABLES.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {_SCHEMA}")
+        for step in _MIGRATIONS[version:]:
+            for statement in step.split(";"):
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
 
 
 def _version(database: sqlite3.Connection) -> int:

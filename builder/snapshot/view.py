@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -66,6 +66,7 @@ class IndexView:
         self._likely = likely
         self._selected: dict[str, Selected | None] = {}
         self._tried: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._failure: BuilderError | None = None
         self._lock = threading.Lock()
 
@@ -76,7 +77,9 @@ class IndexView:
 
     def under(self, rules: ViewRules) -> IndexView:
         """Look at the same world under other rules."""
-        return IndexView(self._world, rules, self._builder, self._likely)
+        view = IndexView(self._world, rules, self._builder, self._likely)
+        view._seen = self._seen
+        return view
 
     def failure(self) -> BuilderError | None:
         """Tell the first thing that went wrong while a resolver asked: that is the truth, whatever it made of it."""
@@ -87,8 +90,18 @@ class IndexView:
         with self._lock:
             self._failure = self._failure or error
 
+    def seen(self) -> Mapping[str, Mapping[str, Digest | None]]:
+        """Tell which pages were looked at so far: by index and project, the page's digest, None where it has none."""
+        found: dict[str, dict[str, Digest | None]] = {}
+        for project in sorted(self._seen):
+            places = places_for(project, self._world.indexes, self._rules)
+            for index, digest in self._world.answers(project, places):
+                found.setdefault(index, {})[project] = digest
+        return found
+
     def prefetch(self, projects: Sequence[str]) -> None:
         """Ask for the pages of projects side by side."""
+        self._seen.update(projects)
         self._world.prefetch(projects, lambda project: places_for(project, self._world.indexes, self._rules))
 
     def entity_tag(self, project: str) -> str | None:
@@ -201,6 +214,7 @@ class IndexView:
                 self._world.expect(wheel)
 
     def _page(self, project: str) -> WorldPage | None:
+        self._seen.add(project)
         return self._world.page(project, places_for(project, self._world.indexes, self._rules))
 
     def _build(self, project: str, version: str, sdist: OfferedFile) -> tuple[bytes, LockedFile, BuiltWheel]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -69,6 +69,7 @@ class World:
         self._refresh = refresh
         self._offline = offline
         self._replay = replay
+        self.replayed = replay is not None
         self.day = replay.day if replay else dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
         self.indexes = (
             tuple(NamedIndex(name=name, url="") for name in replay.indexes) if replay else tuple(upstream.indexes())
@@ -80,6 +81,10 @@ class World:
         self._pages: dict[tuple[str, str], Digest | None] = {}
         self._metadata: dict[str, Digest] = {}
         self._ahead = ThreadPoolExecutor(PARALLEL, thread_name_prefix="ahead")
+
+    def keys(self) -> list[str]:
+        """Name the indexes, with where they are, in order."""
+        return [index_key(index) for index in self.indexes]
 
     def close(self) -> None:
         """Give up what was asked for ahead of time and has not begun."""
@@ -96,6 +101,34 @@ class World:
             if digest is not None:
                 return WorldPage(index=index.name, project=project, digest=digest)
         return None
+
+    def answers(self, project: str, places: Sequence[NamedIndex]) -> Iterator[tuple[str, Digest | None]]:
+        """Tell what places said of a project in this run, by index, as far as they were asked."""
+        for index in places:
+            key = index.name, project
+            with self._lock:
+                if key not in self._pages:
+                    return
+                digest = self._pages[key]
+            yield index.name, digest
+            if digest is not None:
+                return
+
+    def still_says(self, pages: Mapping[str, Mapping[str, Digest | None]]) -> bool:
+        """Tell whether indexes say of projects what they said before; those not at hand are asked side by side."""
+        indexes = {index.name: index for index in self.indexes}
+        if not pages.keys() <= indexes.keys():
+            return False
+        for name, rows in pages.items():
+            self.prefetch(rows, lambda _, index=indexes[name]: (index,))  # type: ignore[misc]
+        try:
+            return all(
+                self._once(("page", name, project), partial(self._digest, indexes[name], project)) == digest
+                for name, rows in pages.items()
+                for project, digest in rows.items()
+            )
+        except PackageIndexError:
+            return False
 
     def read(self, page: WorldPage) -> bytes:
         """Read a page's canonical bytes."""

@@ -102,7 +102,7 @@ def _iter_faults(session: StackSession, catalogue: Catalogue) -> Iterator[tuple[
 
 def nearest_project(name: str, session: StackSession, catalogue: Catalogue) -> str:
     """Name the project that a wrong name may stand for: a tested, a locked one, or a provider that Airflow names itself."""
-    locks = [lock for lock in (session.previous, session.parent.lock if session.parent else None) if lock]
+    locks = [lock for lock in (session.previous, session.parent) if lock]
     known = {*session.tested, *(row.project for lock in locks for row in lock.candidates)}
     if session.stack.airflow_version in catalogue.usable(AIRFLOW):
         needs = catalogue.all_requirements(AIRFLOW, session.stack.airflow_version)
@@ -121,4 +121,4 @@ def _bare(name: str) -> str:
 def _wanted_by(session: StackSession) -> Mapping[str, Sequence[str]]:
     if session.parent is None:
         return {}
-    return {row.project: row.wanted_by for row in session.parent.lock.candidates}
+    return {row.project: row.wanted_by for row in session.parent.candidates}

@@ -12,8 +12,6 @@ Steps for each project, until one tells the blocker:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -25,38 +23,11 @@ from builder.resolve.core import Budget, find_core
 from builder.resolve.explain import render_chain, render_demand
 from builder.resolve.problem import Demand, Kind, Problem, Solved, Solver, Unsolved
 from builder.resolve.releases import Catalogue, Fault, Offers, allowed
+from builder.usecase.lock_model import Behind, Hold
 
 FAR_MINORS = 3
 _BOUNDING = frozenset({"<", "<=", "==", "===", "~="})
 _PINS = (Kind.PARENT, Kind.TESTED, Kind.DIVERGED)
-
-
-class Hold(StrEnum):
-    """What kind of thing holds a project back."""
-
-    PARENT = "parent"
-    TESTED = "tested"
-    DIVERGED = "diverged"
-    RELEASE = "release"
-    """The newest release itself: the base cannot use it."""
-    CANDIDATE = "candidate"
-    """A requirement of another candidate, or a knot of several."""
-    ORDER = "order"
-    """Nothing: the resolver took something else first, or the lock before was kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behind:
-    """A project that did not come out as its newest release."""
-
-    project: str
-    chosen: str
-    newest: str
-    steps: str
-    """How far, as `15 minors`."""
-    blocker: str | None
-    """What holds it back, as a part of a sentence; None where that was not looked for."""
-    hold: Hold | None = None
 
 
 def find_behind(problem: Problem, solved: Solved, offers: Offers, solver: Solver, budget: Budget) -> tuple[Behind, ...]:

@@ -23,8 +23,9 @@ from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate, LockedDeb,
 from builder.platform import Platform
 from builder.resolve.model import IndexAddress, ResolutionRequest, Resolver, WheelProbe
 from builder.resolve.tags import choose_wheel
-from builder.sdist.build import BUILD_FORMAT, BuildTask, Requirement, Runner, SdistBuild
+from builder.sdist.build import BuildTask, Requirement, Runner, SdistBuild
 from builder.sdist.errors import Kind, SdistError
+from builder.sdist.key import BUILD_FORMAT, build_key
 from builder.sdist.root import TreeStore, ensure_root, root_debs
 from builder.snapshot.model import Built, OfferedFile
 from builder.snapshot.rules import ViewRules
@@ -87,7 +88,7 @@ class SdistBuilder:
     @property
     def key(self) -> str:
         """Name what decides about a wheel besides its sdist and requirements."""
-        return f"{interpreter_key(self._base)}-{BUILD_FORMAT}"
+        return build_key(self._base)
 
     def build(self, project: str, version: str, sdist: OfferedFile) -> Built:
         """Build a wheel, or find the one that was built before."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from builder.digest import Digest
-from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate, StackLock
-from builder.project import Project
-from builder.resolve.model import IndexAddress, Resolver, WheelProbe
-from builder.snapshot.model import SnapshotStore, WheelBuilder
-from builder.snapshot.rules import ViewRules
-from builder.snapshot.view import IndexView
-from builder.snapshot.world import World
-from builder.stack.model import EffectiveStack
-from builder.store.model import FileStore
-from builder.usecase.behind import Behind
-from builder.usecase.constraints import Constraints
+if TYPE_CHECKING:
+    from builder.digest import Digest
+    from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate, StackLock
+    from builder.project import Project
+    from builder.resolve.model import IndexAddress, Resolver, WheelProbe
+    from builder.snapshot.model import SnapshotStore, WheelBuilder
+    from builder.snapshot.rules import ViewRules
+    from builder.snapshot.view import IndexView
+    from builder.snapshot.world import World
+    from builder.stack.model import EffectiveStack
+    from builder.store.model import FileStore
+    from builder.usecase.constraints import Constraints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,36 @@ class LockTools:
     """Told what is being done."""
     now: int
     """Seconds since the epoch, when the run began."""
+    program: str = ""
+    """Names this very program, so that what it found out is not taken for another's; empty to remember nothing."""
+
+
+class Hold(StrEnum):
+    """What kind of thing holds a project back."""
+
+    PARENT = "parent"
+    TESTED = "tested"
+    DIVERGED = "diverged"
+    RELEASE = "release"
+    """The newest release itself: the base cannot use it."""
+    CANDIDATE = "candidate"
+    """A requirement of another candidate, or a knot of several."""
+    ORDER = "order"
+    """Nothing: the resolver took something else first, or the lock before was kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """A project that did not come out as its newest release."""
+
+    project: str
+    chosen: str
+    newest: str
+    steps: str
+    """How far, as `15 minors`."""
+    blocker: str | None
+    """What holds it back, as a part of a sentence; None where that was not looked for."""
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builder.digest import Digest
 from builder.errors import ResolutionError
 from builder.image.plan import PlanItem, make_plan
 from builder.lock.airflow import check_parent
@@ -22,7 +21,6 @@ from builder.resolve.model import ChosenWheel
 from builder.resolve.problem import AIRFLOW, Solved, Unsolved
 from builder.resolve.relax import keep_most
 from builder.stack.graph import parent_chain
-from builder.stack.inputs import inputs_digest
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.answer import explain_failure
 from builder.usecase.behind import find_behind
@@ -73,7 +71,7 @@ def solve_session(session: StackSession) -> Solved:
 
 def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackLock:
     """Make the lock that a solution gives."""
-    stack, parent = session.stack, session.parent.lock if session.parent else None
+    stack, parent = session.stack, session.parent
     inherited = parent.candidates if parent else ()
     wheels = choose_wheels(
         solved.resolutions,
@@ -97,13 +95,13 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
         stack=stack.name,
         description=stack.description,
         parents=stack.parents,
-        inputs=_inputs(session),
+        inputs=session.inputs.digest_for(stack),
         airflow_version=stack.airflow_version,
         python_version=session.base.python_version,
         base=stack.base,
-        base_lock=session.base_lock,
-        parent_lock=session.parent.digest if session.parent else None,
-        constraints=session.constraints.digest if session.constraints else None,
+        base_lock=session.inputs.base_lock,
+        parent_lock=session.inputs.parent_lock,
+        constraints=session.inputs.constraints.digest if session.inputs.constraints else None,
         resolver=session.resolver_name,
         created=created,
         platforms=stack.platforms,
@@ -119,7 +117,7 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
         files=_keep_files(session, tools),
         divergences=tuple(sorted(stack.divergences, key=lambda divergence: divergence.project)),
         resolution=stack.resolution,
-        index_rules=session.index_rules,
+        index_rules=session.inputs.index_rules,
     )
     if parent is not None:
         check_parent(lock, parent, file=session.problem.label)
@@ -151,21 +149,10 @@ def _measure(tools: LockTools, wheels: Sequence[ChosenWheel]) -> dict[str, Locke
     return {wheel.offered.name: file for wheel, file in pairs}
 
 
-def _inputs(session: StackSession) -> Digest:
-    return inputs_digest(
-        session.stack,
-        base_lock=session.base_lock,
-        parent_lock=session.parent.digest if session.parent else None,
-        constraints=session.constraints.digest if session.constraints else None,
-        files={path: Digest.of(data) for path, data in session.files},
-        index_rules=session.index_rules,
-    )
-
-
 def _keep_files(session: StackSession, tools: LockTools) -> tuple[tuple[str, LockedFile], ...]:
     """Keep the stack's own files in the store; a parent's come along where the stack does not replace them."""
-    kept = dict(session.parent.lock.files) if session.parent else {}
-    for path, data in session.files:
+    kept = dict(session.parent.files) if session.parent else {}
+    for path, data in session.inputs.files:
         kept[path] = LockedFile(name=path.rpartition("/")[2], size=len(data), sha256=tools.files.add(data))
     return tuple(sorted(kept.items()))
 
@@ -192,7 +179,7 @@ def _age_days(upload_time: str | None, created: int) -> float | None:
 def _created(session: StackSession, candidates: Sequence[LockedCandidate]) -> int:
     """Date the lock by what it holds: the newest of base, parent and wheels."""
     uploads = [_epoch(candidate.upload_time) for candidate in candidates if candidate.upload_time]
-    return max(session.base.created, session.parent.lock.created if session.parent else 0, *uploads, 0)
+    return max(session.base.created, session.parent.created if session.parent else 0, *uploads, 0)
 
 
 def _epoch(time: str) -> int:

@@ -12,10 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 
-from builder.digest import Digest
 from builder.lock.airflow import AIRFLOW_PARTS
 from builder.lock.model import BaseLock, StackLock
-from builder.project import Project
 from builder.resolve.constraints import demands_from, marker_environment, tested_versions
 from builder.resolve.model import IndexAddress
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solver
@@ -26,18 +24,10 @@ from builder.snapshot.rules import ViewRules
 from builder.snapshot.view import IndexView
 from builder.stack.graph import parent_chain
 from builder.stack.model import EffectiveStack, IndexRule, Stack
-from builder.usecase.constraints import Constraints
 from builder.usecase.lock_model import LockOptions, LockTools
+from builder.usecase.stack_inputs import StackInputs
 
 DEFAULT_RESOLVER = "uv"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
-    """A value read from a lock file, and the digest of the file's bytes."""
-
-    lock: StackLock
-    digest: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +37,12 @@ class StackSession:
     stacks: Mapping[str, Stack]
     stack: EffectiveStack
     base: BaseLock
-    base_lock: Digest
-    """Of the base lock file's bytes."""
-    parent: Located | None
+    parent: StackLock | None
     previous: StackLock | None
     """The lock there was."""
-    constraints: Constraints | None
+    inputs: StackInputs
     tested: Mapping[str, str]
     """By project, the version that the constraints name."""
-    index_rules: tuple[IndexRule, ...]
-    files: tuple[tuple[str, bytes], ...]
-    """Of stacks/<name>/files: path in the image, and content."""
     view: IndexView
     problem: Problem
     solver: Solver
@@ -69,55 +54,51 @@ class StackSession:
 
 
 def open_session(
-    project: Project,
     tools: LockTools,
     stacks: Mapping[str, Stack],
     stack: EffectiveStack,
+    inputs: StackInputs,
     *,
-    base: tuple[BaseLock, Digest],
-    parent: Located | None,
+    base: BaseLock,
+    parent: StackLock | None,
     previous: StackLock | None,
     options: LockOptions,
 ) -> StackSession:
     """Open a session; asks the index for nothing but the pages of the lock before, side by side."""
-    constraints = tools.constraints(project, stack, options)
-    index_rules = project.load_index_rules()
-    environment = marker_environment(base[0].python_version, stack.platforms[0])
+    constraints = inputs.constraints
+    environment = marker_environment(base.python_version, stack.platforms[0])
     tested = tested_versions(constraints.data, environment, file=constraints.file) if constraints else {}
     resolver = tools.resolver(options.resolver or stack.resolution.resolver or DEFAULT_RESOLVER)
-    locks = [lock for lock in (parent.lock if parent else None, previous) if lock]
-    rules = make_rules(stack, index_rules=index_rules, locks=locks, tested=tested)
-    rules = replace(rules, python_version=base[0].python_version)
+    locks = [lock for lock in (parent, previous) if lock]
+    rules = make_rules(stack, index_rules=inputs.index_rules, locks=locks, tested=tested)
+    rules = replace(rules, python_version=base.python_version)
     known = [row.built for lock in locks for row in lock.candidates if row.built and not options.upgrade]
-    builder = tools.wheel_builder(base[0], resolver, replace(rules, sdists=False), known) if rules.sdists else None
+    builder = tools.wheel_builder(base, resolver, replace(rules, sdists=False), known) if rules.sdists else None
     view = IndexView(
-        tools.world, replace(rules, builder_key=builder.key if builder else ""), builder, _likely(base[0], stack)
+        tools.world, replace(rules, builder_key=builder.key if builder else ""), builder, _likely(base, stack)
     )
     view.prefetch([candidate.project for candidate in previous.candidates] if previous else [])
     demands = (
         *_airflow_demands(stack, previous, tested),
         *asked_demands(stacks, stack.name),
-        *_parent_demands(parent.lock if parent else None, stack),
+        *_parent_demands(parent, stack),
         *demands_from(stack, tested, file=constraints.file if constraints else ""),
     )
     return StackSession(
         stacks=stacks,
         stack=stack,
-        base=base[0],
-        base_lock=base[1],
+        base=base,
         parent=parent,
         previous=previous,
-        constraints=constraints,
+        inputs=inputs,
         tested=tested,
-        index_rules=index_rules,
-        files=project.stack_files(stack.name),
         view=view,
         problem=Problem(
             label=f"stacks/{stack.name}/stack.toml",
             demands=tuple(dict.fromkeys(demands)),
-            preferences=_preferences(previous, parent.lock if parent else None, options),
-            python_version=base[0].python_version,
-            glibc=base[0].glibc,
+            preferences=_preferences(previous, parent, options),
+            python_version=base.python_version,
+            glibc=base.glibc,
             platforms=stack.platforms,
             index=tools.serve(view),
         ),

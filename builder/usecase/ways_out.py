@@ -120,11 +120,11 @@ def _newer_airflow(session: StackSession, core: Sequence[Demand]) -> Iterator[Fi
         if _solve(session, replace(session.problem, demands=(airflow, *kept), preferences=())) is None:
             continue
         edits = [Edit(file=session.problem.label, instead_of="version in [airflow]", write=(f'version = "{version}"',))]
-        if session.constraints is not None:
+        if session.inputs.constraints is not None:
             edits.append(
                 Edit(file=session.problem.label, instead_of="constraints in [airflow]", write=('constraints = "none"',))
             )
-        beside = ", tried without its tested set" if session.constraints else ""
+        beside = ", tried without its tested set" if session.inputs.constraints else ""
         yield Fix(kind="airflow", text=f"take Airflow {version}{beside}", edits=tuple(edits))
         return
 

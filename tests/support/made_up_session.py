@@ -24,6 +24,7 @@ from builder.snapshot.view import IndexView
 from builder.snapshot.world import World
 from builder.stack.model import Divergence, EffectiveStack, Stack
 from builder.usecase.constraints import Constraints
+from builder.usecase.stack_inputs import StackInputs
 from builder.usecase.stack_session import StackSession, asked_demands
 from tests.support.memory_snapshots import MadeUpUpstream, MemoryStore
 
@@ -85,13 +86,18 @@ def made_up_session(folder: Path, upstream: MadeUpUpstream, asked: Asked) -> Ite
             stacks={stack.name: stack},
             stack=effective,
             base=base,
-            base_lock=Digest.of(b"base"),
             parent=None,
             previous=None,
-            constraints=Constraints(data=b"", digest=Digest.of(b""), file="constraints.txt") if asked.tested else None,
+            inputs=StackInputs(
+                base_lock=Digest.of(b"base"),
+                parent_lock=None,
+                constraints=Constraints(data=b"", digest=Digest.of(b""), file="constraints.txt")
+                if asked.tested
+                else None,
+                index_rules=(),
+                files=(),
+            ),
             tested=asked.tested,
-            index_rules=(),
-            files=(),
             view=view,
             problem=Problem(
                 label="stacks/finance/stack.toml",

@@ -27,6 +27,8 @@ class MemoryStore:
     pages: dict[tuple[str, str], KnownPage] = field(default_factory=dict)
     metadata: dict[str, Digest] = field(default_factory=dict)
     saved: dict[str, SnapshotEntry] = field(default_factory=dict)
+    known_sizes: dict[Digest, int] = field(default_factory=dict)
+    notes: dict[str, bytes] = field(default_factory=dict)
 
     def known_pages(self, index_key: str) -> Mapping[str, KnownPage]:
         """Read what is remembered of an index."""
@@ -53,6 +55,22 @@ class MemoryStore:
     def keep_metadata(self, key: str, digest: Digest) -> None:
         """Remember a wheel's metadata."""
         self.metadata.setdefault(key, digest)
+
+    def sizes(self, files: Sequence[Digest]) -> Mapping[Digest, int]:
+        """Read the sizes that are known of files."""
+        return {digest: self.known_sizes[digest] for digest in files if digest in self.known_sizes}
+
+    def keep_sizes(self, sizes: Mapping[Digest, int]) -> None:
+        """Remember sizes of files."""
+        self.known_sizes.update(sizes)
+
+    def settled(self, key: str) -> bytes | None:
+        """Read what was noted of a lock."""
+        return self.notes.get(key)
+
+    def settle(self, key: str, data: bytes) -> None:
+        """Note something of a lock."""
+        self.notes[key] = data
 
     def save(self, entry: SnapshotEntry) -> None:
         """Keep a snapshot."""

@@ -17,6 +17,7 @@ from builder.resolve.solver import ResolverSolver
 from builder.snapshot.view import IndexView
 from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.constraints import Constraints
+from builder.usecase.stack_inputs import StackInputs
 from builder.usecase.stack_session import StackSession, asked_demands, make_rules
 from builder.wiring import make_lock_tools
 
@@ -75,13 +76,18 @@ def real_session(
             stacks={name: stack},
             stack=effective,
             base=base,
-            base_lock=Digest.of(path.read_bytes()),
             parent=None,
             previous=None,
-            constraints=Constraints(data=data, digest=Digest.of(data), file="constraints.txt") if constraints else None,
+            inputs=StackInputs(
+                base_lock=Digest.of(path.read_bytes()),
+                parent_lock=None,
+                constraints=Constraints(data=data, digest=Digest.of(data), file="constraints.txt")
+                if constraints
+                else None,
+                index_rules=(),
+                files=(),
+            ),
             tested=tested,
-            index_rules=(),
-            files=(),
             view=view,
             problem=Problem(
                 label=f"stacks/{name}/stack.toml",

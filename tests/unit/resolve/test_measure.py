@@ -12,6 +12,7 @@ from builder.lock.model import LockedFile
 from builder.resolve.measure import TransportProbe
 from builder.snapshot.model import OfferedFile
 from builder.store.transport import PlainResponse, Response, TransportError
+from tests.support.memory_snapshots import MemoryStore
 
 URL = "https://me:secret@host/alpha-1-py3-none-any.whl"
 DATA = b"a wheel"
@@ -46,10 +47,20 @@ def offer(*, size: int | None = None, sha256: str | None = None) -> OfferedFile:
 
 
 def measure(transport: FakeTransport, wheel: OfferedFile) -> LockedFile:
-    return TransportProbe(transport).measure([wheel])[0]
+    return TransportProbe(transport, MemoryStore()).measure([wheel])[0]
 
 
 EXPECTED = LockedFile(name="alpha-1-py3-none-any.whl", size=len(DATA), sha256=Digest(HASH))
+
+
+def test_size_is_asked_for_once_and_each_wheel_keeps_its_place() -> None:
+    transport, memory = FakeTransport(), MemoryStore()
+    probe = TransportProbe(transport, memory)
+    unsaid, said = offer(sha256=HASH), offer(size=7, sha256="a" * 64)
+    first = probe.measure([said, unsaid, said])
+    assert [file.size for file in first] == [7, len(DATA), 7]
+    assert TransportProbe(transport, memory).measure([unsaid, said]) == first[1:]
+    assert transport.asked == 1
 
 
 def test_what_an_index_says_is_not_asked_for() -> None:

@@ -18,6 +18,7 @@ from builder.resolve.uv_process import make_environment
 from builder.store.transport import HttpTransport
 from tests.support.index_server import Index, make_wheel, serve
 from tests.support.loopback import resolve
+from tests.support.memory_snapshots import MemoryStore
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_folders_and_local_indexes_serve(tmp_path: Path) -> None:
     found = resolve(tmp_path, ["alpha"], settings=settings)
     assert found.versions() == {"alpha": "1.0", "beta": "1.0"}
     with HttpTransport() as transport:
-        files = TransportProbe(transport).measure([wheel.offered for wheel in found.wheels])
+        files = TransportProbe(transport, MemoryStore()).measure([wheel.offered for wheel in found.wheels])
     for file, data in zip(files, (make_wheel("alpha", "1.0", ["beta"]), make_wheel("beta", "1.0")), strict=True):
         assert (file.size, file.sha256.hex) == (len(data), hashlib.sha256(data).hexdigest())
 
@@ -151,7 +152,7 @@ def test_what_an_html_index_does_not_say_is_found_out(tmp_path: Path, index: Ind
     offered = resolve(tmp_path, ["alpha"], settings=_at(index)).wheels[0].offered
     assert (offered.size, offered.upload_time) == (None, None)
     with HttpTransport() as transport:
-        file = TransportProbe(transport).measure([offered])[0]
+        file = TransportProbe(transport, MemoryStore()).measure([offered])[0]
     assert (file.name, file.size) == ("alpha-1.0-py3-none-any.whl", len(data))
     assert file.sha256.hex == hashlib.sha256(data).hexdigest()
 
@@ -162,7 +163,7 @@ def test_a_wheel_that_is_gone_is_named(tmp_path: Path, index: Index) -> None:
     offered = resolve(tmp_path, ["alpha"], settings=_at(index)).wheels[0].offered
     index.files.clear()
     with HttpTransport() as transport, pytest.raises(PackageIndexError, match="status 404"):
-        TransportProbe(transport).measure([offered])
+        TransportProbe(transport, MemoryStore()).measure([offered])
 
 
 def test_credentials_of_an_address_are_sent_and_never_shown(tmp_path: Path, index: Index) -> None:

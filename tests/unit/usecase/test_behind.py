@@ -4,7 +4,8 @@ import pytest
 
 from builder.resolve.core import Budget
 from builder.resolve.problem import Demand, Kind, Problem, Solved
-from builder.usecase.behind import Behind, Hold, count_steps, find_behind, is_far, is_unbounded
+from builder.usecase.behind import count_steps, find_behind, is_far, is_unbounded
+from builder.usecase.lock_model import Behind, Hold
 from tests.support.synthetic_index import SyntheticSolver, Universe, make_problem
 from tests.support.synthetic_offers import SyntheticOffers
 
