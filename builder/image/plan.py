@@ -23,9 +23,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from builder.errors import PlanError
 from builder.lock.model import PlannedLayer
@@ -204,26 +203,39 @@ def _group(items: Sequence[PlanItem], *, name: str = "", intact: bool = False) -
 def _join(start: Sequence[_Group], slots: int, worth: float) -> list[_Group]:
     """Step 2: join the cheapest pair until the groups fit and each is worth its layer; O(n² log n).
 
-    NOTE: pairs of a group that is gone stay in the heap and are skipped when they come up.
+    NOTE: each pair lies in the heap of its later group, which goes with it; the first of each heap lies in `firsts`.
     """
-    groups = dict(enumerate(start))
-    heap = [_offer(groups[one], groups[two], one, two) for one, two in combinations(groups, 2)]
-    heapq.heapify(heap)
+    groups: dict[int, _Group] = {}
+    heaps: dict[int, list[_Offer]] = {}
+    for number, group in enumerate(start):
+        heaps[number] = _offers(groups, number, group)
+        groups[number] = group
+    firsts = [heap[0] for heap in heaps.values() if heap]
+    heapq.heapify(firsts)
     number = len(groups)
-    while heap:
-        added, *_, one, two = heapq.heappop(heap)
-        if len(groups) <= slots and added >= worth:
+    while firsts:
+        price, *_, one, two = heapq.heappop(firsts)
+        if len(groups) <= slots and price >= worth:
             break
-        if one not in groups or two not in groups:
+        if two not in groups:
             continue
-        if len(groups) <= slots and groups[one].name and groups[two].name:
-            continue  # both are on the nodes already
-        groups[number] = _merge(groups.pop(one), groups.pop(two))
-        for other, group in groups.items():
-            if other != number:
-                heapq.heappush(heap, _offer(group, groups[number], other, number))
-        number += 1
+        heapq.heappop(heaps[two])
+        # Two that the nodes have already are joined for want of room alone.
+        if one in groups and (len(groups) > slots or not (groups[one].name and groups[two].name)):
+            joined = _merge(groups.pop(one), groups.pop(two))
+            heaps[number] = _offers(groups, number, joined)
+            groups[number] = joined
+            two, number = number, number + 1
+        if heaps[two]:
+            heapq.heappush(firsts, heaps[two][0])
     return list(groups.values())
+
+
+def _offers(groups: Mapping[int, _Group], number: int, group: _Group) -> list[_Offer]:
+    """Price the union of a group with each that was there before, as a heap."""
+    heap = [_offer(other, group, place, number) for place, other in groups.items()]
+    heapq.heapify(heap)
+    return heap
 
 
 def _offer(first: _Group, second: _Group, one: int, two: int) -> _Offer:
