@@ -126,6 +126,7 @@ def make_lock_tools(
     from builder.resolve.user_settings import load_index_settings
     from builder.snapshot.world import World
     from builder.usecase.lock_model import LockTools
+    from builder.usecase.noted import NotedProbe
 
     settings = load_index_settings()
     now = int(time.time())
@@ -148,7 +149,7 @@ def make_lock_tools(
             resolver=make_resolver,
             wheel_builder=make_wheel_builders(settings, transport, world, snapshots, serve),
             constraints=make_constraints(settings, transport, say),
-            probe=TransportProbe(transport, snapshots),
+            probe=NotedProbe(world, TransportProbe(transport, snapshots)),
             remember=_remember_late(settings),
             files=make_file_store(),
             snapshots=snapshots,
@@ -271,6 +272,7 @@ def make_wheel_builders(
     """Make what makes builders of sdists, each for a base and a stack's rules; most stacks have none to build."""
     from builder.resolve.measure import TransportProbe
     from builder.sdist.late import LateWheelBuilder
+    from builder.usecase.noted import NotedBuilder, NotedProbe
 
     def make(base: BaseLock, resolver: Resolver, rules: ViewRules, known: Sequence[BuiltWheel]) -> WheelBuilder:
         def begin() -> WheelBuilder:
@@ -279,14 +281,14 @@ def make_wheel_builders(
             from builder.usecase.fetch import obtain_with
 
             asking = Asking(
-                probe=TransportProbe(transport, snapshots),
+                probe=NotedProbe(world, TransportProbe(transport, snapshots)),
                 remember=_remember_late(settings),
                 choose=choose_by(resolver, IndexView(world, requirement_rules(rules)), serve, base),
             )
             room = make_build_room(obtain_with(make_file_store(), make_fetch_sources(settings), transport))
             return SdistBuilder(base, room, asking, known)
 
-        return LateWheelBuilder(base, begin)
+        return NotedBuilder(world, LateWheelBuilder(base, begin), rules, known)
 
     return make
 
@@ -333,10 +335,10 @@ def make_index_upstream(settings: IndexSettings, transport: Transport) -> Upstre
 
 def _lock_base_of(project: Project) -> Callable[[str], bytes]:
     """Make what locks a base against the user's mirrors."""
-    from builder.lock.base import dump_base_lock, parse_base_lock
-    from builder.usecase.lock_base import lock_base
-
     def lock(name: str) -> bytes:
+        from builder.lock.base import dump_base_lock, parse_base_lock
+        from builder.usecase.lock_base import lock_base
+
         path = project.base_lock_path(name)
         previous = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}") if path.is_file() else None
         with make_debian_client() as client:

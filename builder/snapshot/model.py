@@ -91,7 +91,7 @@ class Snapshot:
     pages: Mapping[str, Mapping[str, Digest | None]]
     """By index, then project: canonical bytes of the page; None where the index does not have it."""
     metadata: Mapping[str, Digest]
-    """By `metadata_key` of a file: the METADATA that resolvers were given."""
+    """By `metadata_key` of a file: the METADATA that resolvers were given. By other keys, what else was found out and noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +156,11 @@ def parse_snapshot(data: bytes) -> Snapshot:
 def metadata_key(file: OfferedFile) -> str:
     """Name a file's metadata: by the file's sha256; by its address where the index gives no hash."""
     return file.sha256 or f"url:{Digest.of(file.url.encode()).hex}"
+
+
+def file_key(file: OfferedFile) -> str:
+    """Name the note of a file's size and hash, among metadata: where its index does not say both."""
+    return f"file:{metadata_key(file)}"
 
 
 class Upstream(Protocol):

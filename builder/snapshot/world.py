@@ -145,6 +145,21 @@ class World:
         """Read a wheel's METADATA, from upstream where no run before has."""
         return self._once(("metadata", metadata_key(file)), lambda: self._read_metadata(file))
 
+    def note(self, key: str, data: bytes, *, lasting: bool = False) -> None:
+        """Keep with the run's snapshot what was found out beside it; what lasts is kept for later snapshots, too."""
+        digest = self._store.put(data)
+        if lasting:
+            self._store.keep_metadata(key, digest)
+        with self._lock:
+            self._metadata[key] = digest
+
+    def noted(self, key: str) -> bytes | None:
+        """Read what was noted with the replayed snapshot; None for nothing, and where none is replayed."""
+        if self._replay is None:
+            return None
+        digest = self._replay.metadata.get(key) or self._store.metadata_digests().get(key)
+        return self._store.get(digest) if digest else None
+
     def expect(self, file: OfferedFile) -> None:
         """Read a wheel's METADATA ahead of time: a resolver will likely ask. Failures show when it does."""
         with self._lock:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from builder.digest import Digest
 from builder.errors import IntegrityError, InvalidInputError
 from builder.snapshot.model import (
+    OfferedFile,
     Snapshot,
     SnapshotEntry,
     SnapshotStore,
     dump_snapshot,
+    file_key,
     metadata_key,
     parse_snapshot,
     snapshot_id,
@@ -135,17 +137,24 @@ def unpack_snapshot(store: SnapshotStore, data: bytes, *, file: str) -> Snapshot
 
 
 def _all_metadata(store: SnapshotStore, snapshot: Snapshot) -> Mapping[str, Digest]:
-    """Collect the metadata that is known of any wheel on the snapshot's pages."""
+    """Collect what is known of any file on the snapshot's pages: metadata of wheels, and notes of sizes."""
     known = store.metadata_digests()
     found = dict(snapshot.metadata)
     for pages in snapshot.pages.values():
         for digest in pages.values():
             data = store.get(digest) if digest else None
             for file in parse_canonical_page(data).files if data else ():
-                key = metadata_key(file)
-                if file.name.endswith(".whl") and key not in found and (metadata := known.get(key)):
-                    found[key] = metadata
+                for key in _keys(file):
+                    if key not in found and (fact := known.get(key)):
+                        found[key] = fact
     return dict(sorted(found.items()))
+
+
+def _keys(file: OfferedFile) -> Iterable[str]:
+    if file.name.endswith(".whl"):
+        yield metadata_key(file)
+    if file.size is None or file.sha256 is None:
+        yield file_key(file)
 
 
 def _contents(snapshot: Snapshot) -> list[Digest]:

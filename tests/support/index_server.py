@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 UPLOADED = "2026-05-01T10:00:00.000000Z"
@@ -156,8 +157,10 @@ def _record_hash(text: str) -> str:
 
 
 class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that go away in the middle: what matters is what they say."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -253,7 +256,7 @@ def _row(name: str, data: bytes, sha256: str | None, said: Said) -> dict[str, ob
         row["yanked"] = said.yanked or True
     if said.requires_python:
         row["requires-python"] = said.requires_python
-    if said.metadata:
+    if said.metadata and name.endswith(".whl"):
         row["core-metadata"] = {"sha256": hashlib.sha256(_metadata_of(data)).hexdigest()}
     return row
 
@@ -263,7 +266,7 @@ def _link(name: str, sha256: str | None, said: Said) -> str:
         "href": f"../../files/{name}{f'#sha256={sha256}' if sha256 else ''}",
         "data-yanked": said.yanked,
         "data-requires-python": said.requires_python,
-        "data-core-metadata": "true" if said.metadata else None,
+        "data-core-metadata": "true" if said.metadata and name.endswith(".whl") else None,
     }
     text = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items() if value is not None)
     return f"<a{text}>{name}</a><br>"

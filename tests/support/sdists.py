@@ -47,8 +47,18 @@ def make_sdist(files: Mapping[str, bytes]) -> bytes:
     return make_tar([entry(f"{TOP}/{name}", data) for name, data in files.items()])
 
 
-def make_backend_sdist(code: str = "", *, content: str = "'x = 1'", tag: str = "py3-none-any") -> bytes:
-    """Make an sdist whose own backend runs some lines of code while it builds; `content` is what demo.py gets."""
+def make_backend_sdist(
+    code: str = "", *, content: str = "'x = 1'", tag: str = "py3-none-any", requires: str = ""
+) -> bytes:
+    """Make an sdist whose own backend runs some lines of code while it builds; `content` is what demo.py gets.
+
+    Args:
+        code: runs in a function.
+        content: an expression.
+        tag: of the wheel.
+        requires: what the build needs; empty for nothing.
+    """
     lines = "\n    ".join([*code.strip().splitlines(), f"content = {content}"])
     backend = _BACKEND.format(code=lines, name=f"demo-1.0-{tag}.whl", tag=tag)
-    return make_sdist({"pyproject.toml": BACKEND_TOML, "backend.py": backend.encode()})
+    toml = BACKEND_TOML.replace(b"[]", f'["{requires}"]'.encode()) if requires else BACKEND_TOML
+    return make_sdist({"pyproject.toml": toml, "backend.py": backend.encode()})
