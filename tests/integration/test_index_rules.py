@@ -121,14 +121,32 @@ def test_a_release_that_was_not_yanked_wins_over_a_newer_one_that_was(project: I
     assert project.versions() == {"alpha": "2.0"}
 
 
-def test_a_project_in_quarantine_is_refused_whatever_a_reason_says(project: IndexProject, index: Index) -> None:
+@pytest.mark.parametrize("html", [False, True])
+def test_a_project_in_quarantine_is_refused_whatever_a_reason_says(
+    project: IndexProject, index: Index, *, html: bool
+) -> None:
     index.offer("poisoned", "1.0", said=Said(uploaded=OLD))
-    index.styles["poisoned"] = PageStyle(status="quarantined", status_reason="malware")
+    index.styles["poisoned"] = PageStyle(status="quarantined", status_reason="malware", html=html)
     for rules in ("", exception("poisoned", "==1.0")):
         project.ask_for("poisoned", rules=rules)
         said = project.run("lock", STACK, status=1)
         assert "stack finance asks for poisoned: poisoned is quarantined on its index: malware" in said.flat
         assert "no exception lets it through" in said.flat
+
+
+def test_what_an_index_takes_back_after_locking_is_seen(project: IndexProject, index: Index) -> None:
+    index.style = PageStyle(max_age_s=0, etag=True)
+    project.ask_for("alpha")
+    for _ in range(2):
+        project.run("lock", STACK)
+    assert project.versions() == {"alpha": "2.0"}
+    index.said["alpha-2.0-py3-none-any.whl"] = Said(uploaded=OLD, yanked="breaks everything")
+    project.run("lock", STACK)
+    assert project.versions() == {"alpha": "1.0"}
+    before = project.lock_path.read_bytes()
+    index.styles["alpha"] = PageStyle(max_age_s=0, status="quarantined")
+    assert "alpha is quarantined on its index" in project.run("lock", STACK, status=1).flat
+    assert project.lock_path.read_bytes() == before
 
 
 @pytest.mark.parametrize("status", ["archived", "deprecated"])
@@ -234,5 +252,5 @@ def test_a_lock_names_the_index_and_neither_host_nor_credentials_anywhere(
     internal.login = "me:changed"
     said += project.run("--debug", "lock", STACK, "--refresh", status=4).text
     assert PASSWORD not in said
-    holders = [path for path in project.files() if PASSWORD.encode() in path.read_bytes()]
-    assert [path.name for path in holders] == ([".netrc"] if way == "netrc" else [])
+    assert project.holders(b"Name: acme-tools")
+    assert [path.name for path in project.holders(PASSWORD.encode())] == ([".netrc"] if way == "netrc" else [])

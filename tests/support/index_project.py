@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import zstandard
 
 from builder.lock.model import StackLock
 from builder.lock.pylock import parse_stack_lock
@@ -130,6 +134,10 @@ class IndexProject:
         """List all files of the project and the user."""
         return (path for root in (self.folder, self.home) for path in root.rglob("*") if path.is_file())
 
+    def holders(self, secret: bytes) -> list[Path]:
+        """List files that hold some bytes; what a database keeps compressed is looked at, too."""
+        return [path for path in self.files() if secret in path.read_bytes() or secret in _unpacked(path)]
+
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
@@ -139,6 +147,21 @@ class IndexProject:
             "PIP_CONFIG_FILE": os.devnull,
             **self.settings,
         }
+
+
+def _unpacked(path: Path) -> bytes:
+    """Read all values of a database, decompressed; nothing of another file."""
+    if path.suffix != ".db":
+        return b""
+    with closing(sqlite3.connect(path)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [row for table in tables for row in database.execute(f'SELECT * FROM "{table}"')]  # noqa: S608  its own names
+    return b"\n".join(_unpack(value) for row in rows for value in row if isinstance(value, bytes | str))
+
+
+def _unpack(value: bytes | str) -> bytes:
+    data = value.encode() if isinstance(value, str) else value
+    return zstandard.ZstdDecompressor().decompress(data) if data.startswith(zstandard.FRAME_HEADER) else data
 
 
 def make_index_project(root: Path, indexes: Sequence[tuple[str, Index]]) -> IndexProject:

@@ -233,7 +233,9 @@ def _page(index: Index, files: Mapping[str, bytes], style: PageStyle) -> tuple[s
     }
     if index.html or style.html:
         links = "".join(_link(name, hashes.get(name), said[name]) for name in files)
-        return "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        told = {"pypi:project-status": style.status, "pypi:project-status-reason": style.status_reason}
+        head = "".join(f'<meta name="{name}" content="{escape(text)}">' for name, text in told.items() if text)
+        return "text/html", f"<!DOCTYPE html><html><head>{head}</head><body>{links}</body></html>".encode()
     rows = [_row(name, data, hashes.get(name), said[name]) for name, data in files.items()]
     page: dict[str, object] = {"meta": {"api-version": "1.4"}, "name": "x", "versions": [], "files": rows}
     if style.status:
