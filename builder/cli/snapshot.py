@@ -10,7 +10,7 @@ import click
 
 from builder.cli.options import json_option
 from builder.cli.output import render_size, render_table, show_json, show_text
-from builder.cli.snapshot_view import count_projects, entry_to_dict, render_time
+from builder.cli.snapshot_view import count_projects, count_wheels, entry_to_dict, render_time
 from builder.usecase.snapshot import (
     collect_snapshots,
     compare_snapshots,
@@ -39,7 +39,7 @@ def ls(*, as_json: bool) -> None:
             entry.id[:12],
             render_time(entry),
             str(count_projects(entry)),
-            str(len(entry.snapshot.metadata)),
+            str(count_wheels(entry)),
             " ".join(entry.locks),
         )
         for entry in entries
@@ -90,4 +90,4 @@ def pack(snapshot: str, file: Path) -> None:
 def unpack(file: Path) -> None:
     """Read a packed snapshot, checking every part against its hash."""
     entry = unpack_snapshot(make_snapshot_store(), file.read_bytes(), file=str(file))
-    show_text(f"{entry.id[:12]}: {count_projects(entry)} projects, {len(entry.snapshot.metadata)} wheels")
+    show_text(f"{entry.id[:12]}: {count_projects(entry)} projects, {count_wheels(entry)} wheels")

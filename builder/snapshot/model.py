@@ -17,6 +17,8 @@ DEFAULT_INDEX = "default"
 """Name of the index of the lowest priority, whose candidates' locks name no index."""
 FIND_LINKS = "find-links"
 """Name of the places that `find-links` settings give, together."""
+FILE_NOTE = "file:"
+"""Begins keys of `Snapshot.metadata` under which sizes and hashes of files are noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ def metadata_key(file: OfferedFile) -> str:
 
 def file_key(file: OfferedFile) -> str:
     """Name the note of a file's size and hash, among metadata: where its index does not say both."""
-    return f"file:{metadata_key(file)}"
+    return f"{FILE_NOTE}{metadata_key(file)}"
 
 
 class Upstream(Protocol):

@@ -185,7 +185,7 @@ def test_a_packed_snapshot_gives_the_same_lock_on_an_empty_cache(tmp_path: Path,
         first = project.relock()
         project.run("snapshot", "pack", "latest", packed)
     other = project.with_home(tmp_path / "other")
-    other.run("snapshot", "unpack", packed)
+    assert "3 projects, 3 wheels" in other.run("snapshot", "unpack", packed).stdout
     assert other.relock("--snapshot", "latest") == first
     other.lock_path.unlink()
     assert other.relock("--snapshot", "latest") == first
