@@ -113,17 +113,31 @@ def select(page: ProjectPage, rules: ViewRules, day: str) -> Selected:
     return Selected(index=page.index, project=page.project, wheels=wheels, sdists=sdists, dropped=dropped)
 
 
-def rules_key(project: str, index: str, rules: ViewRules, day: str) -> str:
-    """Digest what of the rules bears on one project, for entity tags."""
+def rules_key(project: str, index: str, rules: ViewRules, day: str, named: Iterable[str] = ()) -> str:
+    """Digest what of the rules bears on one project, for entity tags.
+
+    Args:
+        project: normalised.
+        index: that its page is from.
+        rules: of the view.
+        day: of the snapshot.
+        named: of the versions named for the project, those for which naming decides whether they are offered.
+    """
     cutoff = rules.cutoff(index, day)
     value = [
         cutoff.isoformat() if cutoff else "",
         [list(row) for row in rules.exceptions if row[0] == project],
-        sorted(rules.named.get(project, ())) if rules.sdists else None,
+        sorted(named) if rules.sdists else None,
         rules.builder_key,
         *([rules.python_version] if rules.python_version else []),
     ]
     return Digest.of(dump_json(value)).hex[:16]
+
+
+def is_plain(file: OfferedFile, rules: ViewRules) -> bool:
+    """Tell whether a file is offered whatever is named or excepted, where no rule of time is in force."""
+    past = file.requires_python and rules.python_version and _is_past(file.requires_python, rules.python_version)
+    return file.yanked is None and not past
 
 
 def places_for(project: str, indexes: Sequence[NamedIndex], rules: ViewRules) -> tuple[NamedIndex, ...]:

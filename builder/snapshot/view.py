@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from builder.digest import Digest
 from builder.errors import BuilderError, PackageIndexError
@@ -18,6 +18,7 @@ from builder.snapshot.rules import (
     Selected,
     ViewRules,
     file_version,
+    is_plain,
     places_for,
     rules_key,
     select,
@@ -109,7 +110,8 @@ class IndexView:
         page = self._page(project)
         if page is None:
             return None
-        return f'"{page.digest.hex[:20]}{rules_key(project, page.index, self._rules, self._world.day)}"'
+        key = rules_key(project, page.index, self._rules, self._world.day, self._built_if_named(page))
+        return f'"{page.digest.hex[:20]}{key}"'
 
     def served_page(self, project: str) -> bytes | None:
         """Make the page that resolvers get, PEP 691 JSON with PEP 658 metadata for each file; None where absent."""
@@ -212,6 +214,23 @@ class IndexView:
         for other in older[: min(tried * 2, _MOST_AHEAD)]:
             for wheel in self._likely(by_version[other]):
                 self._world.expect(wheel)
+
+    def _built_if_named(self, page: WorldPage) -> list[str]:
+        """List the named versions without a wheel. Others are offered anyway: their names shall not make a page another."""
+        named = self._rules.named.get(page.project) if self._rules.sdists else None
+        if not named:
+            return []
+        if self._rules.cutoff(page.index, self._world.day) is not None:
+            return list(named)
+        data = self._world.read(page)
+        return [version for version in named if not self._has_wheel(data, page.project, version)]
+
+    def _has_wheel(self, data: bytes, project: str, version: str) -> bool:
+        try:
+            files = iter_version_files(data, project, version)
+            return any(file.name.endswith(".whl") and is_plain(file, self._rules) for file in files)
+        except InvalidVersion:
+            return False
 
     def _page(self, project: str) -> WorldPage | None:
         self._seen.add(project)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,7 @@ from builder.snapshot.model import (
 _T = TypeVar("_T")
 PARALLEL = 32
 """Questions to upstream at a time."""
+_PAGES_AT_HAND = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class World:
         self._asked: dict[Hashable, Future[Any]] = {}
         self._pages: dict[tuple[str, str], Digest | None] = {}
         self._metadata: dict[str, Digest] = {}
+        self._read = functools.lru_cache(maxsize=_PAGES_AT_HAND)(self._read_page)
         self._ahead = ThreadPoolExecutor(PARALLEL, thread_name_prefix="ahead")
 
     def keys(self) -> list[str]:
@@ -131,7 +134,10 @@ class World:
             return False
 
     def read(self, page: WorldPage) -> bytes:
-        """Read a page's canonical bytes."""
+        """Read a page's canonical bytes; those of late are at hand."""
+        return self._read(page)
+
+    def _read_page(self, page: WorldPage) -> bytes:
         data = self._store.get(page.digest)
         if data is None:
             raise PackageIndexError(

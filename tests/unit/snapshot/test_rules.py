@@ -110,12 +110,12 @@ def test_a_project_whose_index_is_not_configured_is_an_error() -> None:
 
 def test_what_bears_on_a_project_is_in_its_key() -> None:
     plain = rules_key("alpha", "default", ViewRules(), DAY)
-    assert rules_key("alpha", "default", ViewRules(named={"beta": frozenset({"1"})}), DAY) == plain
+    assert rules_key("alpha", "default", ViewRules(named={"alpha": frozenset({"1"})}), DAY) == plain
     others = (
         ViewRules(cooldown_days=3),
         ViewRules(exceptions=(("alpha", ">1"),)),
-        ViewRules(named={"alpha": frozenset({"1"})}),
         ViewRules(sdists=False),
         ViewRules(builder_key="x"),
     )
-    assert len({plain, *(rules_key("alpha", "default", rules, DAY) for rules in others)}) == 6
+    named = rules_key("alpha", "default", ViewRules(), DAY, ["1"])
+    assert len({plain, named, *(rules_key("alpha", "default", rules, DAY) for rules in others)}) == 6
