@@ -335,6 +335,7 @@ def make_index_upstream(settings: IndexSettings, transport: Transport) -> Upstre
 
 def _lock_base_of(project: Project) -> Callable[[str], bytes]:
     """Make what locks a base against the user's mirrors."""
+
     def lock(name: str) -> bytes:
         from builder.lock.base import dump_base_lock, parse_base_lock
         from builder.usecase.lock_base import lock_base
