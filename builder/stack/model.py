@@ -87,6 +87,8 @@ class Stack:
     base: str | None = None
     requirements: tuple[str, ...] = ()
     """PEP 508, in the order written: `[plugins] requirements`, then the lines of requirements.in."""
+    requirements_in: tuple[str, ...] = ()
+    """Those of them that stand in requirements.in, for who is told where to change one."""
     divergences: tuple[Divergence, ...] = ()
     image: ImageSettings = field(default_factory=ImageSettings)
     resolution: ResolutionRules = field(default_factory=ResolutionRules)

@@ -46,9 +46,10 @@ def parse_stack(data: bytes, *, name: str, file: str, requirements_in: str | Non
     image = _read_image(top)
     resolution = read_resolution(top)
     top.close()
+    lines: tuple[str, ...] = ()
     if requirements_in is not None:
         beside = str(PurePosixPath(file).with_name("requirements.in"))
-        requirements += read_requirements_in(requirements_in, file=beside, issues=top.issues)
+        lines = read_requirements_in(requirements_in, file=beside, issues=top.issues)
     top.issues.raise_any()
     return Stack(
         name=name,
@@ -58,7 +59,8 @@ def parse_stack(data: bytes, *, name: str, file: str, requirements_in: str | Non
         airflow_version=version,
         constraints=constraints,
         base=base,
-        requirements=requirements,
+        requirements=(*requirements, *lines),
+        requirements_in=lines,
         divergences=divergences,
         image=image,
         resolution=resolution,

@@ -94,8 +94,11 @@ def _make(
 def _iter_faults(session: StackSession, catalogue: Catalogue) -> Iterator[tuple[Demand, Fault]]:
     """Step 1."""
     for demand in session.problem.of_kind(Kind.AIRFLOW, Kind.ASKED):
+        requirement = Requirement(demand.text)
+        if not catalogue.heeds(requirement):
+            continue
         near = "" if catalogue.is_known(demand.project) else nearest_project(demand.project, session, catalogue)
-        fault = catalogue.fault_of(Requirement(demand.text), near=near)
+        fault = catalogue.fault_of(requirement, near=near)
         if fault is not None:
             yield demand, fault
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -16,7 +15,7 @@ from builder.atomic import replacing
 from builder.errors import StackError
 from builder.project import Project
 from builder.resolve.core import Budget, pinned_version
-from builder.resolve.problem import Demand, Kind, Solved, Unsolved
+from builder.resolve.problem import Demand, Kind, Problem, Solved, Unsolved
 from builder.resolve.relax import Proof, smallest_relaxation
 from builder.resolve.releases import Catalogue
 from builder.stack.divergences import append_divergences, render_divergences
@@ -25,7 +24,6 @@ from builder.usecase.stack_session import StackSession
 
 _MOST_NAMED = 2
 """So many stand in a reason; who reads it wants one."""
-_SIDE_BY_SIDE = 2
 _CONSTRAINTS = "the tested constraints"
 
 
@@ -98,26 +96,33 @@ def find_droppable(session: StackSession, solved: Solved) -> tuple[str, ...]:
 
     One is not needed where its project is not chosen, where the tested version was chosen all the same, or where the stack
     resolves with the tested line back in its place. One of a project outside the tested set is not needed where the same
-    version comes out without it.
+    version comes out without it. All that are listed can be dropped together.
     """
-    own = session.stacks[session.stack.name].divergences
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        found = pool.map(lambda divergence: _is_droppable(divergence.project, solved, session), own)
-        return tuple(sorted(row.project for row, droppable in zip(own, found, strict=True) if droppable))
+    own = [row.project for row in session.stacks[session.stack.name].divergences]
+    # What is chosen heeds the tested lines of these already: no resolution is needed to see that they can go.
+    dropped = [project for project in own if _versions_of(project, solved) <= {session.tested.get(project)}]
+    problem = session.problem
+    for project in dropped:
+        problem = _as_tested(problem, project, session.tested)
+    for project in own:
+        if project in dropped:
+            continue
+        without = _as_tested(problem, project, session.tested)
+        answer = session.solver.solve(without)
+        gone = [*dropped, project]
+        if isinstance(answer, Solved) and all(
+            name in session.tested or _versions_of(name, answer) == _versions_of(name, solved) for name in gone
+        ):
+            dropped, problem = gone, without
+    return tuple(sorted(dropped))
 
 
-def _is_droppable(project: str, solved: Solved, session: StackSession) -> bool:
-    chosen = _versions_of(project, solved)
-    line = session.tested.get(project)
-    if chosen <= {line}:
-        return True
-    replaced = [demand for demand in session.problem.of_kind(Kind.DIVERGED) if demand.project == project]
-    before = session.problem.without(replaced)
-    if line is None:
-        answer = session.solver.solve(before)
-        return isinstance(answer, Solved) and _versions_of(project, answer) == chosen
-    back = Demand(kind=Kind.TESTED, text=f"{project}=={line}", source=_CONSTRAINTS)
-    return isinstance(session.solver.solve(before.adding(back)), Solved)
+def _as_tested(problem: Problem, project: str, tested: Mapping[str, str]) -> Problem:
+    """Put the tested line of a project back in place of its divergence."""
+    rest = problem.without([demand for demand in problem.of_kind(Kind.DIVERGED) if demand.project == project])
+    if project not in tested:
+        return rest
+    return rest.adding(Demand(kind=Kind.TESTED, text=f"{project}=={tested[project]}", source=_CONSTRAINTS))
 
 
 def _versions_of(project: str, solved: Solved) -> set[str | None]:

@@ -44,9 +44,10 @@ def iter_fault_fixes(session: StackSession, faults: Iterable[tuple[Demand, Fault
         requirement = Requirement(demand.text)
         match fault.kind:
             case FaultKind.HELD_BACK:
-                yield from _other_version(session, demand)
+                if demand.kind is Kind.ASKED:
+                    yield from _other_version(session, demand)
                 yield from _exception(session, demand, fault)
-            case FaultKind.UNKNOWN:
+            case FaultKind.UNKNOWN if demand.kind is Kind.ASKED:
                 yield from _spelling(session, demand, fault)
             case FaultKind.QUARANTINED:
                 continue
@@ -74,7 +75,7 @@ def _other_version(session: StackSession, demand: Demand) -> Iterator[Fix]:
         return
     wish.specifier = SpecifierSet(f"=={version}")
     if _solve(session, rest.adding(replace(demand, text=str(wish)))) is not None:
-        yield _instead(demand, str(wish), "version")
+        yield _instead(session, demand, str(wish), "version")
 
 
 def _spelling(session: StackSession, demand: Demand, fault: Fault) -> Iterator[Fix]:
@@ -84,12 +85,20 @@ def _spelling(session: StackSession, demand: Demand, fault: Fault) -> Iterator[F
     wish = Requirement(demand.text)
     wish.name = fault.near
     if _solve(session, session.problem.without([demand]).adding(replace(demand, text=str(wish)))) is not None:
-        yield _instead(demand, str(wish), "spelling")
+        yield _instead(session, demand, str(wish), "spelling")
 
 
-def _instead(demand: Demand, text: str, kind: str) -> Fix:
-    edit = Edit(file=_file_of(demand.source), instead_of=f'"{demand.text}"', write=(f'"{text}"',))
-    return Fix(kind=kind, text=f"ask for {text} in place of {demand.text}", edits=(edit,))
+def _instead(session: StackSession, demand: Demand, text: str, kind: str) -> Fix:
+    return Fix(kind=kind, text=f"ask for {text} in place of {demand.text}", edits=(_edit_line(session, demand, text),))
+
+
+def _edit_line(session: StackSession, demand: Demand, *texts: str) -> Edit:
+    """Say where a requirement stands, in requirements.in or in stack.toml, and what to write in its place."""
+    name = demand.source.removeprefix("stack:")
+    if demand.text in session.stacks[name].requirements_in:
+        return Edit(file=f"stacks/{name}/requirements.in", instead_of=demand.text, write=texts)
+    write = tuple(_quote(text) for text in texts)
+    return Edit(file=_file_of(demand.source), instead_of=_quote(demand.text), write=write)
 
 
 def _divergences(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
@@ -124,7 +133,7 @@ def _newer_airflow(session: StackSession, core: Sequence[Demand]) -> Iterator[Fi
             edits.append(
                 Edit(file=session.problem.label, instead_of="constraints in [airflow]", write=('constraints = "none"',))
             )
-        beside = ", tried without its tested set" if session.inputs.constraints else ""
+        beside = ", tried without its tested set" if session.inputs.constraints is not None else ""
         yield Fix(kind="airflow", text=f"take Airflow {version}{beside}", edits=tuple(edits))
         return
 
@@ -144,11 +153,12 @@ def _newer(current: str, versions: Sequence[str]) -> tuple[str, ...]:
 def _moved_parent(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
     """Let the parent's lock take what this stack can live with: the parent is resolved, then this stack on it."""
     problem = session.problem
-    if not any(demand.kind is Kind.PARENT for demand in core):
+    # NOTE: a parent's own parent would bind it by a lock that is not at hand here: nothing could be promised of it.
+    if len(session.stack.parents) != 1 or not any(demand.kind is Kind.PARENT for demand in core):
         return
     budget = Budget(solves=_PARENT_SOLVES)
     found = smallest_relaxation(problem, problem.of_kind(Kind.PARENT), session.solver, budget)
-    if isinstance(found, Unsolved) or len(found.relaxed) > _MOST_MOVED:
+    if isinstance(found, Unsolved) or not 0 < len(found.relaxed) <= _MOST_MOVED:
         return
     pins, versions = found.relaxed, found.solved.versions()
     lines = [_moved(pin, versions[pin.project]) for pin in pins if pin.project in versions]
@@ -164,8 +174,14 @@ def _moved_parent(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix
     if parent is None:
         return
     locked = [
-        Demand(kind=Kind.PARENT, text=f"{project}=={version}", source=pins[0].source)
-        for project, version in parent.versions().items()
+        Demand(
+            kind=Kind.PARENT,
+            text=f"{row.project}=={row.version}",
+            source=pins[0].source,
+            platform=part.platform.name,
+        )
+        for part in parent.resolutions
+        for row in part.candidates
     ]
     if _solve(session, problem.without(problem.of_kind(Kind.PARENT)).adding(*locked)) is None:
         return
@@ -219,10 +235,10 @@ def _two_stacks(session: StackSession, demand: Demand) -> Fix:
         kind="split",
         text=f"two stacks: {demand.text} in one of its own",
         edits=(
-            Edit(file=session.problem.label, instead_of=f'"{demand.text}"', write=()),
+            _edit_line(session, demand),
             Edit(
                 file=f"stacks/{session.stack.name}-{demand.project}/stack.toml",
-                write=(*lines, "[plugins]", f'requirements = ["{demand.text}"]'),
+                write=(*lines, "[plugins]", f"requirements = [{_quote(demand.text)}]"),
             ),
         ),
     )
@@ -252,10 +268,10 @@ def _virtualenvs(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]
             kind="virtualenv",
             text=f"{demand.text} beside Airflow, for the tasks that need it, not within",
             edits=(
-                Edit(file=_file_of(demand.source), instead_of=f'"{demand.text}"', write=()),
+                _edit_line(session, demand),
                 Edit(
                     file="the DAG",
-                    write=(f'PythonVirtualenvOperator(requirements=["{demand.text}"], ...)',),
+                    write=(f"PythonVirtualenvOperator(requirements=[{_quote(demand.text)}], ...)",),
                 ),
             ),
         )
@@ -285,6 +301,11 @@ def _exception(session: StackSession, demand: Demand, fault: Fault) -> Iterator[
 
 def _asked(core: Sequence[Demand]) -> list[Demand]:
     return [demand for demand in core if demand.kind is Kind.ASKED]
+
+
+def _quote(text: str) -> str:
+    """Quote a requirement for TOML or Python: one with a marker holds double quotes itself."""
+    return f"'{text}'" if '"' in text else f'"{text}"'
 
 
 def _file_of(source: str) -> str:

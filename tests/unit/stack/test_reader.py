@@ -108,7 +108,9 @@ def test_airflow_itself_never_diverges(project: str) -> None:
 def test_requirements_in_follows_the_requirements_of_stack_toml() -> None:
     text = LEAST + '[plugins]\nrequirements = ["b"]\n'
     beside = "# tools\n\na>=1  # needed by x\n\tc[d]==2\r\n"
-    assert parse(text, beside).requirements == ("b", "a>=1", "c[d]==2")
+    stack = parse(text, beside)
+    assert stack.requirements == ("b", "a>=1", "c[d]==2")
+    assert stack.requirements_in == ("a>=1", "c[d]==2")
 
 
 def test_a_stack_without_parent_must_say_airflow_and_base() -> None:

@@ -109,6 +109,23 @@ def test_a_bound_outside_the_tested_set_stays_where_it_holds_something_back(tmp_
     assert _droppable(tmp_path, ["protobuf"], {"client": "1.0"}, row) == ()
 
 
+def test_divergences_that_are_needed_one_instead_of_the_other_are_not_both_droppable(tmp_path: Path) -> None:
+    world = _world()
+    world.offer("either", "1.0")
+    world.offer("either", "2.0")
+    world.offer("plugin", "1.0", "protobuf<5", "either>=2")
+    world.offer("plugin", "2.0", "protobuf>=5", "either<2")
+    tested = {"protobuf": "4.25.3", "either": "1.0"}
+    rows = (_divergence("protobuf", "==5.26.0"), _divergence("either", "==2.0"))
+    world.offer("plugin", "3.0", "protobuf>=5", "either>=2")
+    asked = Asked(requirements=["plugin"], tested=tested, divergences=rows)
+    with made_up_session(tmp_path, world, asked) as session:
+        stated = replace(session, stacks={"finance": replace(session.stacks["finance"], divergences=rows)})
+        solved = session.solver.solve(session.problem)
+        assert isinstance(solved, Solved)
+        assert find_droppable(stated, solved) == ("protobuf",)
+
+
 def test_accepted_divergences_stand_in_the_file_below_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "stacks/finance/stack.toml"
     path.parent.mkdir(parents=True)
