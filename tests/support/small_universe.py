@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packaging.requirements import Requirement
@@ -11,9 +11,9 @@ from packaging.version import Version
 from builder.errors import ResolutionError
 from builder.platform import AMD64, Platform
 from builder.resolve.model import IndexAddress, Resolution, ResolutionRequest, ResolvedCandidate
-from builder.resolve.problem import Demand, Kind, Problem, Solved, Unsolved, make_request
+from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved, Unsolved, make_request
 
-Universe = Mapping[str, Mapping[str, tuple[str, ...]]]
+Universe = Mapping[str, Mapping[str, Sequence[str]]]
 """Project to version to requirements; a requirement may end in `; PLATFORM`."""
 
 
@@ -94,27 +94,30 @@ class ExhaustiveSolver:
 def make_problem(
     *asked: str,
     tested: Mapping[str, str] | None = None,
+    pinned: Mapping[str, str] | None = None,
     airflow: str = "",
-    diverged: tuple[str, ...] = (),
     platforms: tuple[Platform, ...] = (AMD64,),
     preferences: Mapping[str, str] | None = None,
 ) -> Problem:
-    """Make a problem of requirements, tested versions by project, and divergences."""
-    demands = [Demand(kind=Kind.AIRFLOW, text=airflow, source="stack:etl")] if airflow else []
-    demands += [Demand(kind=Kind.ASKED, text=text, source="stack:etl") for text in asked]
+    """Make a problem of stack finance: what it asks for, tested versions by project, pins of its parent core, its Airflow."""
+    demands = [Demand(kind=Kind.AIRFLOW, text=f"{AIRFLOW}=={airflow}", source="stack:core")] if airflow else []
+    demands += [Demand(kind=Kind.ASKED, text=text, source="stack:finance") for text in asked]
+    demands += [
+        Demand(kind=Kind.PARENT, text=f"{project}=={version}", source="stack:core")
+        for project, version in (pinned or {}).items()
+    ]
     demands += [
         Demand(kind=Kind.TESTED, text=f"{project}=={version}", source="constraints.txt")
         for project, version in (tested or {}).items()
     ]
-    demands += [Demand(kind=Kind.DIVERGED, text=text, source="stack:etl") for text in diverged]
     return Problem(
-        label="stacks/etl/stack.toml",
+        label="stacks/finance/stack.toml",
         demands=tuple(demands),
         preferences=tuple((preferences or {}).items()),
         python_version="3.13.5",
         glibc="2.41",
         platforms=platforms,
-        index=IndexAddress(url="http://index.invalid/etl/simple", proxy="http://127.0.0.1:1"),
+        index=IndexAddress(url="http://index.invalid/finance/simple", proxy="http://127.0.0.1:1"),
     )
 
 

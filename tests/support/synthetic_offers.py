@@ -8,7 +8,7 @@ from packaging.version import Version
 
 from builder.snapshot.model import OfferedFile
 from builder.snapshot.rules import Dropped, Selected
-from tests.support.synthetic_index import Universe
+from tests.support.small_universe import Universe
 
 
 class SyntheticOffers:

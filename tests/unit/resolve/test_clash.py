@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+
 from builder.platform import AMD64
 from builder.resolve.clash import Chain, Clash, find_clash
 from builder.resolve.core import Budget, find_core
 from builder.resolve.explain import explain_clash, render_chain
 from builder.resolve.problem import Demand, Kind, Problem
 from builder.resolve.releases import Catalogue, Fault
-from tests.support.synthetic_index import SyntheticSolver, Universe, make_problem
+from tests.support.small_universe import ExhaustiveSolver, Universe, make_problem
 from tests.support.synthetic_offers import SyntheticOffers
 
 UNIVERSE: Universe = {
@@ -19,9 +21,12 @@ UNIVERSE: Universe = {
 }
 
 
+_problem = partial(make_problem, airflow="3.3.2")
+
+
 def knot(universe: Universe, problem: Problem) -> tuple[tuple[Demand, ...], Clash | None]:
     soft = [demand for demand in problem.demands if demand.kind is not Kind.AIRFLOW]
-    core = find_core(problem, soft, SyntheticSolver(universe), Budget(solves=50))
+    core = find_core(problem, soft, ExhaustiveSolver(universe), Budget(solves=50))
     catalogue = Catalogue(SyntheticOffers(universe), python_version="3.13.5", glibc="2.41", platform=AMD64)
     return core, find_clash([*problem.of_kind(Kind.AIRFLOW), *core], catalogue)
 
@@ -33,7 +38,7 @@ def explain(universe: Universe, problem: Problem) -> tuple[str, ...]:
 
 
 def test_the_chain_leads_from_who_asks_to_the_pin_that_stands_against_it() -> None:
-    _, clash = knot(UNIVERSE, make_problem(asked=["dbt-core~=1.9.0"], tested=["protobuf==4.25.3"]))
+    _, clash = knot(UNIVERSE, _problem("dbt-core~=1.9.0", tested={"protobuf": "4.25.3"}))
     assert clash is not None
     assert clash.project == "protobuf"
     assert clash.chain.demand.text == "dbt-core~=1.9.0"
@@ -47,7 +52,7 @@ def test_the_chain_leads_from_who_asks_to_the_pin_that_stands_against_it() -> No
 
 
 def test_a_tested_line_in_the_way_is_told_in_three_lines() -> None:
-    assert explain(UNIVERSE, make_problem(asked=["dbt-core~=1.9.0"], tested=["protobuf==4.25.3"])) == (
+    assert explain(UNIVERSE, _problem("dbt-core~=1.9.0", tested={"protobuf": "4.25.3"})) == (
         "stack finance asks for dbt-core~=1.9.0",
         "dbt-core 1.9.4 requires dbt-common>=1.4, dbt-common 1.4 requires protobuf>=5 (its 1 other version fails too)",
         "Airflow 3.3.2's tested set pins protobuf==4.25.3",
@@ -55,14 +60,14 @@ def test_a_tested_line_in_the_way_is_told_in_three_lines() -> None:
 
 
 def test_a_parents_pin_is_told_with_who_wants_it() -> None:
-    lines = explain(UNIVERSE, make_problem(asked=["dbt-core==1.9.4"], pinned=["protobuf==4.25.3"]))
+    lines = explain(UNIVERSE, _problem("dbt-core==1.9.4", pinned={"protobuf": "4.25.3"}))
     assert lines[-1] == (
         "parent core pins protobuf==4.25.3 (since its lock: wanted by apache-airflow-core, opentelemetry-api, ...)"
     )
 
 
 def test_two_plugins_against_each_other_have_a_chain_each() -> None:
-    lines = explain(UNIVERSE, make_problem(asked=["dbt-core==1.9.4", "cloud"]))
+    lines = explain(UNIVERSE, _problem("dbt-core==1.9.4", "cloud"))
     assert lines[0] == "stack finance asks for dbt-core==1.9.4 and cloud"
     assert set(lines[1:]) == {
         "dbt-core 1.9.4 requires dbt-common>=1.4, dbt-common 1.4 requires protobuf>=5",
@@ -77,7 +82,7 @@ def test_a_plugin_for_another_airflow_is_told_as_that() -> None:
         "apache-airflow": airflow,
         "google": {"22.0": ["apache-airflow>=4"], "21.0": ["apache-airflow>=3.9"]},
     }
-    assert explain(universe, make_problem(asked=["google>=21"])) == (
+    assert explain(universe, _problem("google>=21")) == (
         "stack finance asks for google>=21",
         "google 22.0 requires apache-airflow>=4 (its 1 other version fails too)",
         "Airflow is 3.3.2 (stack core): nothing here may move it",
@@ -85,10 +90,10 @@ def test_a_plugin_for_another_airflow_is_told_as_that() -> None:
 
 
 def test_a_requirement_that_no_index_has_is_the_end_of_the_chain() -> None:
-    _, clash = knot(UNIVERSE, make_problem(asked=["lost"]))
+    _, clash = knot(UNIVERSE, _problem("lost"))
     assert clash is not None
     assert isinstance(clash.against, Fault)
-    assert explain(UNIVERSE, make_problem(asked=["lost"])) == (
+    assert explain(UNIVERSE, _problem("lost")) == (
         "stack finance asks for lost",
         "lost 1.0 requires nowhere",
         "no index has a project nowhere",
@@ -97,13 +102,13 @@ def test_a_requirement_that_no_index_has_is_the_end_of_the_chain() -> None:
 
 def test_where_all_can_be_had_there_is_no_clash() -> None:
     catalogue = Catalogue(SyntheticOffers(UNIVERSE), python_version="3.13.5", glibc="2.41", platform=AMD64)
-    assert find_clash(make_problem(asked=["dbt-core"]).demands, catalogue) is None
+    assert find_clash(_problem("dbt-core").demands, catalogue) is None
 
 
 def test_only_named_projects_are_looked_at() -> None:
     offers = SyntheticOffers(UNIVERSE)
     catalogue = Catalogue(offers, python_version="3.13.5", glibc="2.41", platform=AMD64)
-    problem = make_problem(asked=["dbt-core==1.9.4"], tested=["protobuf==4.25.3"])
+    problem = _problem("dbt-core==1.9.4", tested={"protobuf": "4.25.3"})
     assert find_clash(problem.demands, catalogue, within={"cloud"}) is None
     assert not any(name.startswith("dbt_common") for name in offers.read)
 
@@ -111,4 +116,4 @@ def test_only_named_projects_are_looked_at() -> None:
 def test_a_circle_of_requirements_ends() -> None:
     universe: Universe = {"a": {"1": ["b"]}, "b": {"1": ["a"]}, "apache-airflow": {"3.3.2": []}}
     catalogue = Catalogue(SyntheticOffers(universe), python_version="3.13.5", glibc="2.41", platform=AMD64)
-    assert find_clash(make_problem(asked=["a"]).demands, catalogue) is None
+    assert find_clash(_problem("a").demands, catalogue) is None

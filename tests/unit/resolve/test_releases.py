@@ -6,7 +6,7 @@ from packaging.specifiers import SpecifierSet
 
 from builder.platform import AMD64, ARM64, Platform
 from builder.resolve.releases import Catalogue, FaultKind, allowed
-from tests.support.synthetic_index import Universe
+from tests.support.small_universe import Universe
 from tests.support.synthetic_offers import SyntheticOffers
 
 UNIVERSE: Universe = {

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from builder.resolve.core import Budget
 from builder.resolve.problem import Demand, Kind, Problem, Solved
 from builder.usecase.behind import count_steps, find_behind, is_far, is_unbounded
 from builder.usecase.lock_model import Behind, Hold
-from tests.support.synthetic_index import SyntheticSolver, Universe, make_problem
+from tests.support.small_universe import ExhaustiveSolver, Universe, make_problem
 from tests.support.synthetic_offers import SyntheticOffers
 
 SNOW = {f"6.{minor}.0": (["sqla<2.1"] if minor > 5 else []) for minor in range(21)}
@@ -19,9 +21,12 @@ UNIVERSE: Universe = {
 }
 
 
+_problem = partial(make_problem, airflow="3.3.2")
+
+
 def look(problem: Problem, universe: Universe = UNIVERSE, solves: int = 30) -> tuple[tuple[Behind, ...], int]:
     """Find what is behind, and count what that cost."""
-    solver = SyntheticSolver(universe)
+    solver = ExhaustiveSolver(universe)
     solved = solver.solve(problem)
     assert isinstance(solved, Solved)
     before = len(solver.asked)
@@ -30,22 +35,22 @@ def look(problem: Problem, universe: Universe = UNIVERSE, solves: int = 30) -> t
 
 
 def test_nothing_behind_costs_nothing() -> None:
-    assert look(make_problem(asked=["snow", "sqla<2.1"])) == ((), 0)
+    assert look(_problem("snow", "sqla<2.1")) == ((), 0)
 
 
 def test_what_is_bounded_on_purpose_is_not_told() -> None:
-    assert look(make_problem(asked=["snow<6.3"])) == ((), 0)
+    assert look(_problem("snow<6.3")) == ((), 0)
 
 
 def test_a_far_one_is_told_with_the_knot_that_holds_it() -> None:
-    (found,), _ = look(make_problem(asked=["snow", "alch"]))
+    (found,), _ = look(_problem("snow", "alch"))
     assert (found.project, found.chosen, found.newest, found.steps) == ("snow", "6.5.0", "6.20.0", "15 minors")
     assert found.blocker == "snow 6.20.0 requires sqla<2.1; alch 1.0 requires sqla>=2.1"
     assert found.hold is Hold.CANDIDATE
 
 
 def test_a_requirement_of_a_candidate_is_told_without_a_resolution() -> None:
-    (found,), solves = look(make_problem(asked=["caps", "snow", "sqla<2.1"]))
+    (found,), solves = look(_problem("caps", "snow", "sqla<2.1"))
     assert found.blocker == "caps 1.0 requires snow<6.10"
     assert solves == 0
 
@@ -53,8 +58,8 @@ def test_a_requirement_of_a_candidate_is_told_without_a_resolution() -> None:
 @pytest.mark.parametrize(
     ("problem", "hold", "blocker"),
     [
-        (make_problem(asked=["snow"], pinned=["snow==6.1.0"]), Hold.PARENT, "parent core pins snow==6.1.0"),
-        (make_problem(asked=["snow"], tested=["snow==6.1.0"]), Hold.TESTED, "the tested set pins snow==6.1.0"),
+        (_problem("snow", pinned={"snow": "6.1.0"}), Hold.PARENT, "parent core pins snow==6.1.0"),
+        (_problem("snow", tested={"snow": "6.1.0"}), Hold.TESTED, "the tested set pins snow==6.1.0"),
     ],
     ids=["parent", "tested"],
 )
@@ -64,25 +69,25 @@ def test_a_pin_is_told_without_a_resolution(problem: Problem, hold: Hold, blocke
 
 
 def test_where_nothing_but_the_resolvers_order_held_it_back_that_is_said() -> None:
-    (found,), _ = look(make_problem(asked=["sqla", "snow"]))
+    (found,), _ = look(_problem("sqla", "snow"))
     assert found.hold is Hold.ORDER
     assert found.blocker == "nothing but sqla 2.1.3 -> 2.0.5"
 
 
 def test_what_the_lock_before_kept_is_said_as_that() -> None:
-    problem = make_problem(asked=["snow", "sqla<2.1"]).preferring([("snow", "6.4.0")])
+    problem = _problem("snow", "sqla<2.1").preferring([("snow", "6.4.0")])
     (found,), _ = look(problem)
     assert found.blocker == "nothing but the lock before: --upgrade-package moves it"
 
 
 def test_a_near_one_is_told_without_looking_for_a_blocker() -> None:
     universe = {**UNIVERSE, "near": {"1.2.0": ["sqla<2.1"], "1.1.0": []}}
-    (found,), solves = look(make_problem(asked=["sqla", "near"]), universe)
+    (found,), solves = look(_problem("sqla", "near"), universe)
     assert (found.steps, found.blocker, solves) == ("1 minor", None, 0)
 
 
 def test_a_spent_budget_leaves_the_blocker_out() -> None:
-    (found,), solves = look(make_problem(asked=["snow", "alch"]), solves=0)
+    (found,), solves = look(_problem("snow", "alch"), solves=0)
     assert (found.blocker, solves) == (None, 0)
 
 
