@@ -176,6 +176,7 @@ def _file_row(file: OfferedFile) -> dict[str, Any]:
     return row
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _version_key(version: Version) -> str:
     return canonicalize_version(version, strip_trailing_zero=True)
 

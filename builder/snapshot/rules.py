@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.snapshot.model import NamedIndex, OfferedFile, ProjectPage
+from builder.snapshot.pages import parse_file_name
 
 _DAY = dt.timedelta(days=1)
 _HINT_TIMES = "take the rule out, or use an index that gives upload times (PEP 700)"
@@ -162,12 +162,8 @@ def places_for(project: str, indexes: Sequence[NamedIndex], rules: ViewRules) ->
 
 def file_version(name: str) -> Version | None:
     """Read the version from the name of a wheel or sdist; None where it has none."""
-    try:
-        if name.endswith(".whl"):
-            return parse_wheel_filename(name)[1]
-        return parse_sdist_filename(name)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        return None
+    found = parse_file_name(name)
+    return found[1] if found else None
 
 
 def virtual_wheel_name(project: str, version: Version | str) -> str:

@@ -256,10 +256,10 @@ def _by_version(selected: Selected) -> dict[Version, list[OfferedFile]]:
 
 def _entry(project: str, file: OfferedFile, name: str, *, key: str = "") -> dict[str, object]:
     """Describe a file to a resolver. The address names the bytes, so what is cached under it holds for ever."""
-    content = Digest.of(f"{file.sha256 or file.url}|{key}".encode()).hex[:16]
+    content = file.sha256 if file.sha256 and not key else Digest.of(f"{file.sha256 or file.url}|{key}".encode()).hex
     entry: dict[str, object] = {
         "filename": name,
-        "url": f"http://{HOST}/files/{project}/{content}/{name}",
+        "url": f"http://{HOST}/files/{project}/{content[:16]}/{name}",
         "hashes": {"sha256": file.sha256} if file.sha256 and not key else {},
         "core-metadata": True,
     }
