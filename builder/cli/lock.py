@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from builder.cli.lock_report import render_report, render_states, report_to_dict, state_to_dict
-from builder.cli.options import json_option, stacks_argument
+from builder.cli.lock_report import failure_to_dict, render_report, render_states, report_to_dict, state_to_dict
+from builder.cli.options import json_option, stacks_argument, upgrade_options
 from builder.cli.output import note, show_json, show_text
 from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
@@ -18,8 +18,6 @@ from builder.usecase.lock_model import LockOptions, LockReport
 
 if TYPE_CHECKING:
     from builder.project import Project
-
-_ACCEPTED_DAYS = 90
 
 
 class _Lock(VerbWithSubverbs):
@@ -33,8 +31,7 @@ class _Lock(VerbWithSubverbs):
 @stacks_argument
 @click.option("--base", "bases", multiple=True, metavar="NAME", help="Lock this base again; may be repeated.")
 @click.option("--check", is_flag=True, help="Only tell which locks are stale, without network; exit 1 if any is.")
-@click.option("--upgrade", is_flag=True, help="Take the newest of everything; else what the lock has is kept.")
-@click.option("-P", "--upgrade-package", "packages", multiple=True, metavar="PROJECT", help="Take the newest of this.")
+@upgrade_options
 @click.option("--accept", is_flag=True, help="Write the fewest divergences from the tested set that STACKs need.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="Until when accepted divergences hold: in 90 days.")
 @click.option("--snapshot", metavar="ID", help="Lock against this snapshot of the indexes, offline.")
@@ -47,55 +44,37 @@ def command(
     context: Context, /, stacks: tuple[str, ...], bases: tuple[str, ...], *, check: bool, as_json: bool, **options: Any
 ) -> int:
     """Pin every file of STACKs by hash: all stacks, and bases without a lock, where none is named."""
-    project = context.project()
-    today = dt.datetime.now(dt.UTC).date()
     if check:
         from builder.usecase.lock_check import check_locks
 
-        states = check_locks(project, stacks, today=today)
+        states = check_locks(context.project(), stacks, today=dt.datetime.now(dt.UTC).date())
         show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
         return int(any(state.reasons for state in states))
-    expires = options["expires"].date() if options["expires"] else today + dt.timedelta(days=_ACCEPTED_DAYS)
     try:
-        report = _lock(project, stacks, bases, expires, options)
+        report = _lock(context.project(), stacks, bases, **options)
     except ResolutionError as error:
         if as_json:
-            show_json(_failure_to_dict(error))
+            show_json(failure_to_dict(error))
         raise
     show_json(report_to_dict(report)) if as_json else show_text(render_report(report))
     return 0
 
 
-def _failure_to_dict(error: ResolutionError) -> dict[str, Any]:
-    from builder.resolve.conflict import ConflictError, conflict_to_dict
-
-    if isinstance(error, ConflictError):
-        return conflict_to_dict(error)
-    return {"error": "resolution", "stack": error.context, "lines": error.message.splitlines(), "fixes": []}
-
-
 def _lock(
-    project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], expires: dt.date, options: dict[str, Any]
+    project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], *, accept: bool, refresh: bool, **options: Any
 ) -> LockReport:
-    from packaging.utils import canonicalize_name
-
+    from builder.usecase.accept import accept_divergences
     from builder.usecase.lock import lock_bases, lock_stacks
-    from builder.wiring import make_lock_tools, make_search_budget
+    from builder.wiring.locks import make_lock_tools, make_search_budget
 
-    how = LockOptions(
-        upgrade=options["upgrade"],
-        upgrade_packages=frozenset(canonicalize_name(name) for name in options["packages"]),
-        resolver=options["resolver"],
-        refresh_constraints=options["refresh_constraints"],
-    )
-    with make_lock_tools(project, note, snapshot=options["snapshot"], refresh=options["refresh"]) as tools:
+    expires, snapshot = options.pop("expires"), options.pop("snapshot")
+    how = LockOptions(**options)
+    with make_lock_tools(project, note, snapshot=snapshot, refresh=refresh) as tools:
         report = lock_bases(project, tools, bases) if bases else None
         if report is not None and not stacks:
             return report
-        if options["accept"]:
-            from builder.usecase.accept import accept_divergences
-
-            names = stacks or project.stack_names()
-            accept_divergences(project, tools, names, expires=expires, budget=make_search_budget)
+        if accept:
+            names, until = stacks or project.stack_names(), expires.date() if expires else None
+            accept_divergences(project, tools, names, expires=until, budget=make_search_budget, options=how)
         later = lock_stacks(project, tools, stacks, how)
         return replace(later, bases=(*bases, *later.bases))

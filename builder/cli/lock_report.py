@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from builder.errors import ResolutionError
 from builder.usecase.lock_model import LockReport, LockState, StackChange
 
 
@@ -58,3 +59,12 @@ def report_to_dict(report: LockReport) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(report)
+
+
+def failure_to_dict(error: ResolutionError) -> dict[str, Any]:
+    """Make the JSON form of why a stack cannot be had."""
+    from builder.resolve.conflict import ConflictError, conflict_to_dict
+
+    if isinstance(error, ConflictError):
+        return conflict_to_dict(error)
+    return {"error": "resolution", "stack": error.context, "lines": error.message.splitlines(), "fixes": []}

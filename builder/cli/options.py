@@ -50,6 +50,30 @@ def stacks_argument(function: _F) -> _F:
     return click.argument("stacks", nargs=-1, metavar="[STACK]...")(function)
 
 
+def _normalise_projects(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> frozenset[str]:
+    from packaging.utils import canonicalize_name
+
+    del ctx, param
+    return frozenset(canonicalize_name(name) for name in value)
+
+
+def upgrade_options(function: _F) -> _F:
+    """Add `--upgrade` and `--upgrade-package`, the latter given as `upgrade_packages`: normalised names."""
+    upgrade = click.option(
+        "--upgrade", is_flag=True, help="Take the newest of everything; else what the lock has is kept."
+    )
+    packages = click.option(
+        "-P",
+        "--upgrade-package",
+        "upgrade_packages",
+        multiple=True,
+        metavar="PROJECT",
+        callback=_normalise_projects,
+        help="Take the newest of this; may be repeated.",
+    )
+    return upgrade(packages(function))
+
+
 def json_option(function: _F) -> _F:
     """Add `--json`, given to the verb as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from builder.cli.options import json_option, stack_argument
+from builder.cli.options import json_option, stack_argument, upgrade_options
 from builder.cli.output import note, show_json, show_text
 from builder.cli.root import Context
 
@@ -17,24 +17,20 @@ from builder.cli.root import Context
 @click.option("--add", multiple=True, metavar="REQUIREMENT", help='As "x>=3"; may be repeated.')
 @click.option("--remove", multiple=True, metavar="PROJECT", help="Leave out what the stack asks for.")
 @click.option("--airflow", metavar="VERSION", help="Take another Airflow.")
-@click.option("-P", "--upgrade-package", "packages", multiple=True, metavar="PROJECT", help="Take the newest of this.")
-@click.option("--upgrade", is_flag=True, help="Take the newest of everything.")
+@upgrade_options
 @click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", help="Default: text.")
 @json_option
 @click.pass_obj
 def command(context: Context, /, stack: str, form: str, *, as_json: bool, **wish: Any) -> None:
     """Show what changing STACK would bring: what moves, what a node would pull, what would be locked again."""
-    from packaging.utils import canonicalize_name
-
     from builder.cli.diff_view import comparison_to_dict, render_markdown, render_text
     from builder.cli.lock_report import iter_findings
     from builder.usecase.lock_model import LockOptions
     from builder.usecase.preview import Wish, preview
-    from builder.wiring import make_lock_tools
+    from builder.wiring.locks import make_lock_tools
 
     project = context.project()
-    packages = frozenset(canonicalize_name(name) for name in wish["packages"])
-    options = LockOptions(upgrade=wish["upgrade"], upgrade_packages=packages)
+    options = LockOptions(upgrade=wish["upgrade"], upgrade_packages=wish["upgrade_packages"])
     wanted = Wish(add=wish["add"], remove=wish["remove"], airflow=wish["airflow"])
     with make_lock_tools(project, note) as tools:
         found = preview(project, tools, stack, wanted, options)

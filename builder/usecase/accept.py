@@ -9,10 +9,10 @@ from builder.project import Project
 from builder.resolve.core import Budget
 from builder.resolve.problem import Solved
 from builder.stack.graph import build_order, effective_stack
-from builder.usecase.diverge import Proposal, accept, propose
+from builder.usecase.diverge import Proposal, accept, expiry, propose
 from builder.usecase.lock import lock_stacks, open_stack
 from builder.usecase.lock_check import check_locks
-from builder.usecase.lock_model import LockTools
+from builder.usecase.lock_model import LockOptions, LockTools
 
 
 def accept_divergences(
@@ -20,8 +20,9 @@ def accept_divergences(
     tools: LockTools,
     names: Sequence[str],
     *,
-    expires: dt.date,
+    expires: dt.date | None,
     budget: Callable[[], Budget],
+    options: LockOptions | None = None,
 ) -> dict[str, Proposal]:
     """Write a smallest set of divergences for each stack that does not resolve under its constraints.
 
@@ -29,8 +30,9 @@ def accept_divergences(
         project: the folder of stacks and locks.
         tools: what touches the outside.
         names: stacks; parents whose lock is missing or stale are locked first.
-        expires: until when the divergences hold.
+        expires: until when the divergences hold; None for as long as proposed ones do.
         budget: makes the budget of the search for the proof that nothing smaller does, one for each stack.
+        options: how the stacks are to be locked then.
 
     Returns:
         By stack, what was written; stacks that resolve as they are, and those that no divergence helps, are absent.
@@ -38,14 +40,15 @@ def accept_divergences(
     accepted: dict[str, Proposal] = {}
     for name in (name for name in build_order(project.load_stacks()) if name in names):
         _lock_parents(project, tools, name)
-        session = open_stack(project, tools, name)
+        session = open_stack(project, tools, name, options=options)
         if isinstance(session.solver.solve(session.problem), Solved):
             continue
-        found = propose(session, budget=budget(), expires=expires)
+        until = expires or expiry(session.now)
+        found = propose(session, budget=budget(), expires=until)
         if found is None:
             continue
         accept(project, name, found.divergences)
-        tools.say(f"{name}: {len(found.divergences)} divergences accepted until {expires.isoformat()}")
+        tools.say(f"{name}: {len(found.divergences)} divergences accepted until {until.isoformat()}")
         accepted[name] = found
     return accepted
 

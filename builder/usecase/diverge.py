@@ -22,6 +22,8 @@ from builder.stack.divergences import append_divergences, render_divergences
 from builder.stack.model import Divergence, EffectiveStack
 from builder.usecase.stack_session import StackSession
 
+_VALID_DAYS = 90
+"""How long a divergence holds, if nobody says otherwise."""
 _MOST_NAMED = 2
 """So many stand in a reason; who reads it wants one."""
 _CONSTRAINTS = "the tested constraints"
@@ -76,6 +78,11 @@ def propose(session: StackSession, *, budget: Budget, expires: dt.date) -> Propo
         solves=found.solves,
         solved=found.solved,
     )
+
+
+def expiry(now: int) -> dt.date:
+    """Say until when a divergence holds that is proposed now."""
+    return dt.datetime.fromtimestamp(now, dt.UTC).date() + dt.timedelta(days=_VALID_DAYS)
 
 
 def accept(project: Project, name: str, divergences: Sequence[Divergence]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -15,15 +14,13 @@ from builder.resolve.core import Budget, pinned_version
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem, Solved, Unsolved
 from builder.resolve.relax import smallest_relaxation
 from builder.resolve.releases import Fault, FaultKind
-from builder.usecase.diverge import propose
+from builder.usecase.diverge import expiry, propose
 from builder.usecase.stack_session import StackSession
 
 _DIVERGENCE_SOLVES = 120
 _PARENT_SOLVES = 60
 _MOST_MOVED = 6
 """Where more of a parent's pins would have to move, that is no small step any more."""
-VALID_DAYS = 90
-"""How long a proposed divergence holds, if nobody says otherwise."""
 _PROVIDER = "apache-airflow-providers-"
 
 
@@ -55,11 +52,6 @@ def iter_fault_fixes(session: StackSession, faults: Iterable[tuple[Demand, Fault
                 yield from _other_version(session, demand)
             case _:
                 continue
-
-
-def expiry(now: int) -> dt.date:
-    """Say until when a proposed divergence holds."""
-    return dt.datetime.fromtimestamp(now, dt.UTC).date() + dt.timedelta(days=VALID_DAYS)
 
 
 def _other_version(session: StackSession, demand: Demand) -> Iterator[Fix]:
