@@ -11,7 +11,7 @@ from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest, build
-from builder.wiring import build_tools
+from builder.wiring.images import build_tools
 
 DEFAULT_FOLDER = "build"
 

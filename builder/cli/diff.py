@@ -26,7 +26,7 @@ def command(context: Context, before: str, after: str | None, form: str, *, exit
     """
     from builder.cli.diff_view import comparison_to_dict, render_markdown, render_text
     from builder.usecase.diff import compare_sides, layout_folders, open_side
-    from builder.wiring import make_revision_reader
+    from builder.wiring.stores import make_revision_reader
 
     project = context.project()
     revision = make_revision_reader(project)

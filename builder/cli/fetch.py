@@ -22,9 +22,9 @@ def command(context: Context, stacks: tuple[str, ...], platforms: tuple[Platform
 
     All stacks and their bases where none is named. What the store holds is asked for nowhere.
     """
-    from builder import wiring
     from builder.resolve.user_settings import load_index_settings
     from builder.usecase.fetch import FetchIncompleteError, fetch, load_scope
+    from builder.wiring import fetching, stores
 
     project = context.project()
     scope = load_scope(project, stacks, platforms=platforms, host=host_platform())
@@ -32,9 +32,9 @@ def command(context: Context, stacks: tuple[str, ...], platforms: tuple[Platform
     try:
         report = fetch(
             scope,
-            wiring.make_file_store(),
-            wiring.make_fetch_sources(settings),
-            lambda: wiring.make_transport(settings),
+            stores.make_file_store(),
+            fetching.make_fetch_sources(settings),
+            lambda: stores.make_transport(settings),
             project.files_folder,
             progress=lambda size: progress("fetching", size),
         )

@@ -13,7 +13,7 @@ from builder.cli.root import Context
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest
 from builder.usecase.inspect import ImageView, Owner, find_owners, inspect_layout, owners_to_json, view_to_json
-from builder.wiring import build_tools
+from builder.wiring.images import build_tools
 
 _WIDTH = 70
 

@@ -20,7 +20,7 @@ def command(context: Context, stack: str, *, everything: bool, as_json: bool) ->
     """Show newer releases of what STACK has: what `lock --upgrade` would bring, and what keeps the rest away."""
     from builder.usecase.lock import open_stack
     from builder.usecase.outdated import find_outdated
-    from builder.wiring import make_lock_tools, make_search_budget
+    from builder.wiring.locks import make_lock_tools, make_search_budget
 
     project = context.project()
     with make_lock_tools(project, note) as tools:

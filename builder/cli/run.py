@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     from builder.run.model import RunWish
     from builder.usecase.run import parse_env, parse_volume, run_stack
-    from builder.wiring import make_engines, make_image_builder
+    from builder.wiring.images import make_engines, make_image_builder
 
     wish = RunWish(
         command=command,

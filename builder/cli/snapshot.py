@@ -18,7 +18,7 @@ from builder.usecase.snapshot import (
     pack_snapshot,
     unpack_snapshot,
 )
-from builder.wiring import make_snapshot_store
+from builder.wiring.stores import make_snapshot_store
 
 
 @click.group()

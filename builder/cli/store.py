@@ -22,18 +22,18 @@ def command() -> None:
 @command.command()
 def path() -> None:
     """Print the folder of the store; AIRFLOW_KUBLER_CACHE names another."""
-    from builder import wiring
+    from builder.wiring.stores import make_file_store
 
-    show_text(str(wiring.make_file_store().root))
+    show_text(str(make_file_store().root))
 
 
 @command.command(name="ls")
 @json_option
 def list_(*, as_json: bool) -> None:
     """Show how much of what kind is held."""
-    from builder import wiring
+    from builder.wiring.stores import make_file_store
 
-    kinds = summarise(iter_items(wiring.make_file_store().root))
+    kinds = summarise(iter_items(make_file_store().root))
     if as_json:
         show_json([{"kind": kind, "count": count, "size_bytes": size} for kind, count, size in kinds])
         return
@@ -49,9 +49,9 @@ def list_(*, as_json: bool) -> None:
 @click.pass_obj
 def gc(context: Context, days: float, *, unnamed: bool, yes: bool, as_json: bool) -> None:
     """Remove what was not used for some days. What the locks of this project name stays."""
-    from builder import wiring
+    from builder.wiring.stores import make_file_store
 
-    items = tuple(iter_items(wiring.make_file_store().root))
+    items = tuple(iter_items(make_file_store().root))
     keep = _named_by_locks(context, required=unnamed)
     garbage = choose_garbage(items, keep=keep, now=time.time(), days=days, only_unnamed=unnamed)
     size = remove_items(garbage) if yes else sum(item.size_bytes for item in garbage)
@@ -66,9 +66,9 @@ def gc(context: Context, days: float, *, unnamed: bool, yes: bool, as_json: bool
 @json_option
 def verify(*, as_json: bool) -> int:
     """Hash every file again; a bad one is set aside, to be fetched again."""
-    from builder import wiring
+    from builder.wiring.stores import make_file_store
 
-    store = wiring.make_file_store()
+    store = make_file_store()
     files = [item for item in iter_items(store.root) if item.kind == "file"]
     with progress("verifying", sum(item.size_bytes for item in files)) as tell:
         damage = verify_files(store, progress=tell)

@@ -13,7 +13,7 @@ from builder.cli.output import progress, show_json, show_text
 from builder.cli.root import Context
 from builder.digest import Digest
 from builder.errors import InvalidInputError
-from builder.wiring import scratch_build_tools
+from builder.wiring.images import scratch_build_tools
 
 
 def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None) -> Digest | None:

@@ -24,7 +24,7 @@ def command(context: Context, stack: str, project_name: str, *, as_json: bool) -
     """Show who in STACK wants PROJECT, from what was asked for, and what holds its version."""
     from builder.usecase.distance import load_lock
     from builder.usecase.why import explain_why, metadata_reader
-    from builder.wiring import make_snapshot_store
+    from builder.wiring.stores import make_snapshot_store
 
     project = context.project()
     lock = load_lock(project, stack)

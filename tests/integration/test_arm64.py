@@ -9,7 +9,7 @@ import pytest
 
 from builder.run.model import RunnableImage
 from builder.run.rootfs import ensure_rootfs
-from builder.wiring import make_artefact_store
+from builder.wiring.stores import make_artefact_store
 from tests.conftest import Built
 from tests.support.tools import require_tool, run_tool
 

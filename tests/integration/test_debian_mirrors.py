@@ -19,7 +19,8 @@ from builder.project import Project
 from builder.resolve.user_settings import load_index_settings
 from builder.store.transport import Transport
 from builder.usecase.lock_base import lock_base
-from builder.wiring import make_debian_client, make_file_store, make_mirrors, make_transport
+from builder.wiring.fetching import make_debian_client, make_mirrors
+from builder.wiring.stores import make_file_store, make_transport
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

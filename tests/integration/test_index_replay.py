@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.lock.base import parse_base_lock
-from builder.wiring import make_file_store
+from builder.wiring.stores import make_file_store
 from tests.conftest import Kubler, fetch_files
 from tests.support.index_project import STACK, IndexProject, make_index_project
 from tests.support.index_server import Index, PageStyle, Said, serve

@@ -16,7 +16,8 @@ from builder.resolve.user_settings import load_index_settings
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.usecase.build_sdist import rebuild
 from builder.usecase.fetch import obtain_with
-from builder.wiring import make_build_room, make_fetch_sources, make_file_store, make_transport
+from builder.wiring.fetching import make_build_room, make_fetch_sources
+from builder.wiring.stores import make_file_store, make_transport
 from tests.conftest import Build, Kubler, fetch_files
 from tests.support.tools import ROOT, require_root, require_tool, run_tool
 

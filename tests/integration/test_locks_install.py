@@ -24,7 +24,7 @@ from builder.lock.base import parse_base_lock
 from builder.lock.pylock import parse_stack_lock
 from builder.platform import platform_of_machine
 from builder.project import Project
-from builder.wiring import make_artefact_store, make_file_store
+from builder.wiring.stores import make_artefact_store, make_file_store
 from tests.support.tools import ROOT
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]

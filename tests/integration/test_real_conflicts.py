@@ -16,7 +16,7 @@ from builder.resolve.relax import smallest_relaxation
 from builder.usecase.answer import explain_failure
 from builder.usecase.diverge import propose
 from builder.usecase.stack_session import StackSession
-from builder.wiring import make_search_budget
+from builder.wiring.locks import make_search_budget
 from tests.support.real_index import real_session
 
 HERE = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from builder.lock.base import parse_base_lock
 from builder.platform import PLATFORMS
 from builder.project import open_project
 from builder.resolve.problem import make_request
-from builder.wiring import make_resolver
+from builder.wiring.locks import make_resolver
 from tests.support.real_index import ROOT, real_session
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]

@@ -17,7 +17,7 @@ from builder.sdist.cell import Cell, CellLimits
 from builder.sdist.errors import Kind, SdistError
 from builder.sdist.root import ensure_root
 from builder.wheel.archive import read_archive
-from builder.wiring import make_artefact_store, make_file_store
+from builder.wiring.stores import make_artefact_store, make_file_store
 from tests.conftest import Kubler, fetch_files
 from tests.support.sdists import make_backend_sdist, make_sdist
 from tests.support.tools import ROOT, require_root

@@ -19,7 +19,7 @@ from builder.stack.model import EffectiveStack, Stack
 from builder.usecase.constraints import Constraints
 from builder.usecase.stack_inputs import StackInputs
 from builder.usecase.stack_session import StackSession, asked_demands, make_rules
-from builder.wiring import make_lock_tools
+from builder.wiring.locks import make_lock_tools
 
 ROOT = Path(__file__).parents[2]
 

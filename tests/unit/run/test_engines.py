@@ -7,7 +7,7 @@ import pytest
 from builder.errors import BuilderError
 from builder.run.engines import AUTO, NAMES, choose_engine
 from builder.run.model import Engine, RunnableImage, RunWish
-from builder.wiring import make_engines
+from builder.wiring.images import make_engines
 
 
 class FakeEngine:

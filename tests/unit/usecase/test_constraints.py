@@ -184,7 +184,8 @@ def test_the_users_mirror_is_asked_in_place_of_airflows_own_address(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from builder.resolve.settings import IndexSettings
-    from builder.wiring import make_constraints, make_transport
+    from builder.wiring.locks import make_constraints
+    from builder.wiring.stores import make_transport
 
     index = Index()
     index.add("constraints-3.3.2-3.13.txt", b"a==1\n")

@@ -1,0 +1,1 @@
+"""The only package that constructs what touches the outside."""

@@ -1,0 +1,83 @@
+"""What gets files: from indexes, mirrors and archives, or built anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from builder.platform import platform_of_machine
+from builder.store.location import cache_root
+from builder.wiring.stores import make_artefact_store, make_file_store, make_transport
+
+if TYPE_CHECKING:
+    from builder.debian.client import MirrorClient
+    from builder.debian.mirrors import Mirrors
+    from builder.lock.model import BaseLock, LockedCandidate
+    from builder.resolve.settings import IndexSettings
+    from builder.usecase.build_sdist import BuildRoom
+    from builder.usecase.fetch import Obtain, Sources
+
+
+def make_mirrors() -> Mirrors:
+    """Read where Debian's archives are, from our configuration file or apt's sources."""
+    from builder.debian.mirrors import load_mirrors
+    from builder.resolve.settings import this_surroundings
+
+    return load_mirrors(config=this_surroundings().config_home / "airflow-kubler" / "config.toml")
+
+
+@contextmanager
+def make_debian_client() -> Iterator[MirrorClient]:
+    """Make what asks Debian's mirrors."""
+    import time
+
+    from builder.debian.client import MirrorClient
+    from builder.resolve.user_settings import load_index_settings
+
+    with make_transport(load_index_settings()) as transport:
+        yield MirrorClient(transport, make_file_store(), make_mirrors(), now=int(time.time()))
+
+
+def make_fetch_sources(settings: IndexSettings) -> Sources:
+    """Make what tells `fetch` where files may be had; apt's sources are read only where a deb is missing."""
+    from functools import cache, partial
+
+    from builder.debian.mirrors import load_mirrors
+    from builder.resolve.settings import is_local, this_surroundings
+    from builder.resolve.simple import find_file_urls, recall_urls
+    from builder.usecase.fetch import Sources
+
+    config = this_surroundings().config_home / "airflow-kubler" / "config.toml"
+    mirrors = cache(partial(load_mirrors, config=config))
+    artefacts = make_artefact_store()
+    return Sources(
+        deb_urls=lambda deb: tuple(f"{url}/{quote(deb.pool_path)}" for url in mirrors().mirror_urls(deb.suite)),
+        remembered=lambda digest: tuple(
+            url for url in recall_urls(artefacts, settings, digest) if is_local(url) or not settings.offline
+        ),
+        find=partial(find_file_urls, settings),
+        rebuild=_rebuild,
+    )
+
+
+def _rebuild(candidate: LockedCandidate, base: BaseLock, obtain: Obtain) -> None:
+    from builder.usecase.build_sdist import rebuild
+
+    rebuild(candidate, base, make_build_room(obtain))
+
+
+def make_build_room(obtain: Obtain) -> BuildRoom:
+    """Make what sdists are built with on this machine."""
+    from builder.sdist.cell import Cell
+    from builder.usecase.build_sdist import BuildRoom
+
+    return BuildRoom(
+        files=make_file_store(),
+        artefacts=make_artefact_store(),
+        runner=Cell(cache_root(os.environ) / "tmp"),
+        platform=platform_of_machine(os.uname().machine),
+        obtain=obtain,
+    )
