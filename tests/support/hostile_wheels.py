@@ -158,7 +158,7 @@ A1 = tuple(
         ("an empty part", Refusal.NAME_NOT_NORMAL, "demo//evil.py", _named(b"demo//evil.py")),
         ("no name", Refusal.NAME_NOT_NORMAL, "''", _named(b"")),
         ("climbs out of .data", Refusal.NAME_TRAVERSAL, "demo-1.0.data/data/../../evil.py", _named(b"demo-1.0.data/data/../../evil.py")),
-        ("unknown .data scheme", Refusal.DATA_SCHEME, "demo-1.0.data/root/evil.py", _named(b"demo-1.0.data/root/evil.py")),
+        ("unknown .data scheme", Refusal.DATA_SCHEME, "demo-1.0.data/elsewhere/evil.py", _named(b"demo-1.0.data/elsewhere/evil.py")),
         (".data of another project", Refusal.DATA_SCHEME, "other-1.0.data/data/x", _named(b"other-1.0.data/data/x")),
         ("data into site-packages", Refusal.RESERVED_PATH, "sitecustomize.py", _named(b"demo-1.0.data/data/lib/python3.13/site-packages/sitecustomize.py")),
         ("data over pyvenv.cfg", Refusal.RESERVED_PATH, "pyvenv.cfg", _named(b"demo-1.0.data/data/pyvenv.cfg")),

@@ -37,58 +37,31 @@ class ExhaustiveSolver:
         resolutions = []
         for platform in problem.platforms:
             request = make_request(problem, platform)
-            chosen = self._search(request, platform, {}, list(request.requirements))
-            if chosen is None:
-                error = ResolutionError("no solution")
+            try:
+                resolutions.append(resolve(self.universe, request))
+            except ResolutionError as error:
                 return Unsolved(platform=platform, error=error, named=self.name(self.universe, request))
-            resolutions.append(Resolution(platform=platform, candidates=self._candidates(chosen, platform)))
         return Solved(resolutions=tuple(resolutions))
 
-    def _search(
-        self, request: ResolutionRequest, platform: Platform, chosen: dict[str, str], todo: list[str]
-    ) -> dict[str, str] | None:
-        todo = [text for text in todo if _applies(text, platform)]
-        if not todo:
-            return chosen
-        wanted = Requirement(todo[0].partition(";")[0])
-        if wanted.name in chosen:
-            fits = wanted.specifier.contains(chosen[wanted.name], prereleases=True)
-            return self._search(request, platform, chosen, todo[1:]) if fits else None
-        for version in self._versions(request, wanted.name):
-            if wanted.specifier.contains(version, prereleases=True):
-                more = self.universe[wanted.name][version]
-                found = self._search(request, platform, chosen | {wanted.name: version}, [*todo[1:], *more])
-                if found is not None:
-                    return found
-        return None
 
-    def _versions(self, request: ResolutionRequest, project: str) -> Iterator[str]:
-        """Give the versions that constraints allow, the one to be tried first first."""
-        bounds = [Requirement(text) for text in request.constraints]
-        bounds += [Requirement(f"{name}=={version}") for name, version in request.pins]
-        direct = {Requirement(text).name for text in request.requirements}
-        preferred = dict(request.preferences).get(project)
-        newest_first = not (request.lowest_direct and project in direct)
-        versions = sorted(self.universe.get(project, ()), key=Version, reverse=newest_first)
-        for version in sorted(versions, key=lambda version: version != preferred):
-            if all(bound.specifier.contains(version) for bound in bounds if bound.name == project):
-                yield version
+def resolve(universe: Universe, request: ResolutionRequest) -> Resolution:
+    """Resolve for one platform by trying everything; raises ResolutionError, which names all projects."""
+    chosen = _search(universe, request, request.platform, {}, list(request.requirements))
+    if chosen is None:
+        raise ResolutionError(f"no solution among {' '.join(universe)}")
+    return Resolution(platform=request.platform, candidates=_candidates(universe, chosen, request.platform))
 
-    def _candidates(self, chosen: Mapping[str, str], platform: Platform) -> tuple[ResolvedCandidate, ...]:
-        return tuple(
-            ResolvedCandidate(
-                project=project,
-                version=version,
-                dependencies=tuple(
-                    sorted(
-                        Requirement(text.partition(";")[0]).name
-                        for text in self.universe[project][version]
-                        if _applies(text, platform)
-                    )
-                ),
-            )
-            for project, version in sorted(chosen.items())
-        )
+
+@dataclass(frozen=True, slots=True)
+class ExhaustiveResolver:
+    """A Resolver that tries everything."""
+
+    universe: Universe
+    name: str = "exhaustive 1"
+
+    def resolve(self, request: ResolutionRequest) -> Resolution:
+        """Resolve for one platform."""
+        return resolve(self.universe, request)
 
 
 def make_problem(
@@ -124,3 +97,52 @@ def make_problem(
 def _applies(text: str, platform: Platform) -> bool:
     marker = text.partition(";")[2].strip()
     return not marker or marker == platform.name
+
+
+def _search(
+    universe: Universe, request: ResolutionRequest, platform: Platform, chosen: dict[str, str], todo: list[str]
+) -> dict[str, str] | None:
+    todo = [text for text in todo if _applies(text, platform)]
+    if not todo:
+        return chosen
+    wanted = Requirement(todo[0].partition(";")[0])
+    if wanted.name in chosen:
+        fits = wanted.specifier.contains(chosen[wanted.name], prereleases=True)
+        return _search(universe, request, platform, chosen, todo[1:]) if fits else None
+    for version in _versions(universe, request, wanted.name):
+        if wanted.specifier.contains(version, prereleases=True):
+            more = universe[wanted.name][version]
+            found = _search(universe, request, platform, chosen | {wanted.name: version}, [*todo[1:], *more])
+            if found is not None:
+                return found
+    return None
+
+
+def _versions(universe: Universe, request: ResolutionRequest, project: str) -> Iterator[str]:
+    """Give the versions that constraints allow, the one to be tried first first."""
+    bounds = [Requirement(text) for text in request.constraints]
+    bounds += [Requirement(f"{name}=={version}") for name, version in request.pins]
+    direct = {Requirement(text).name for text in request.requirements}
+    preferred = dict(request.preferences).get(project)
+    newest_first = not (request.lowest_direct and project in direct)
+    versions = sorted(universe.get(project, ()), key=Version, reverse=newest_first)
+    for version in sorted(versions, key=lambda version: version != preferred):
+        if all(bound.specifier.contains(version) for bound in bounds if bound.name == project):
+            yield version
+
+
+def _candidates(universe: Universe, chosen: Mapping[str, str], platform: Platform) -> tuple[ResolvedCandidate, ...]:
+    return tuple(
+        ResolvedCandidate(
+            project=project,
+            version=version,
+            dependencies=tuple(
+                sorted(
+                    Requirement(text.partition(";")[0]).name
+                    for text in universe[project][version]
+                    if _applies(text, platform)
+                )
+            ),
+        )
+        for project, version in sorted(chosen.items())
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from builder.errors import InvalidInputError
 from builder.stack.reader import parse_stack
 from builder.usecase.import_ import Found, read_files, render_stack
 
@@ -87,7 +90,7 @@ FROM apache/airflow:2.9.2
 ENV AIRFLOW__CORE__LOAD_EXAMPLES=false TOKEN=geheim
 COPY dags/ /opt/airflow/dags/
 COPY reqs/base.txt /base.txt
-RUN --mount=type=cache,target=/root/.cache apt-get update && python -m pip install --no-cache-dir \\
+RUN --mount=type=cache,target=/var/cache/pip apt-get update && python -m pip install --no-cache-dir \\
     # the team's own
     'pandas<3; python_version < "3.13"' \\
 
@@ -113,3 +116,17 @@ def test_whatever_a_dockerfile_does_besides_is_told_by_line_and_without_secrets(
         "Dockerfile: line 12: not taken over: HEALTHCHECK NONE",
         "Dockerfile: line 3: not taken over: dags/: stacks/<name>/files/ is copied into images",
     )
+
+
+def test_variables_that_double_fill_no_memory() -> None:
+    text = "ARG A=xxxxxxxx\n" + "ARG A=$A$A\n" * 60
+    with pytest.raises(InvalidInputError, match="grows to more than"):
+        read_files(("Dockerfile",), {"Dockerfile": text}.get)
+
+
+@pytest.mark.parametrize(
+    "text", ["packages = 5", "packages = [1]", "[[packages]]\ndependencies = 1", "a=" + "[" * 9999]
+)
+def test_a_lock_of_another_shape_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"^pylock\.toml: "):
+        read_files(("pylock.toml",), {"pylock.toml": text}.get)
