@@ -20,7 +20,7 @@ from builder.lock.model import LockedFile, ReleaseRecord
 from builder.store.download import Patience
 from builder.store.model import FileStore
 from builder.store.pages import read_page
-from builder.store.transport import Transport, redact
+from builder.store.transport import Transport, shown
 
 _MAX_RELEASE_BYTES = 16 << 20
 _MAX_INDEX_BYTES = 512 << 20
@@ -75,7 +75,7 @@ class MirrorClient:
         hint = ""
         for mirror in self._mirrors.serving(suite):
             url = f"{mirror.url}/dists/{suite}/InRelease"
-            where = redact(url)
+            where = shown(url)
             try:
                 data = self._get(url, limit=_MAX_RELEASE_BYTES)
                 text = verify_inrelease(data, keyrings=mirror.keyrings or self._mirrors.keyrings, where=where)
@@ -113,7 +113,7 @@ class MirrorClient:
                 url = f"{place.url}/dists/{suite}/{name}"
                 try:
                     data = self._get(url, limit=file.size)
-                    _check(data, file, where=redact(url))
+                    _check(data, file, where=shown(url))
                 except (PackageIndexError, MirrorError) as error:
                     reasons.append(f"{error.context}: {error.message}" if error.context else error.message)
                 else:
@@ -123,7 +123,7 @@ class MirrorClient:
     def _get(self, url: str, *, limit: int) -> bytes:
         page = read_page(url, self._transport, largest=limit, patience=_PATIENCE)
         if page is None:
-            raise MirrorError("does not have it", context=redact(url))
+            raise MirrorError("does not have it", context=shown(url))
         return page.body
 
 

@@ -14,7 +14,7 @@ from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.lock.model import LockedFile
 from builder.snapshot.model import OfferedFile
-from builder.store.transport import Response, Transport, TransportError, redact
+from builder.store.transport import Response, Transport, TransportError, shown
 
 _WORKERS = 8
 _TRIES = 3
@@ -66,7 +66,7 @@ class TransportProbe:
                     return _read(response, wheel)
             except TransportError as error:
                 if not (left and error.temporary):
-                    raise PackageIndexError(error.message, context=redact(wheel.url), hint="try again") from error
+                    raise PackageIndexError(error.message, context=shown(wheel.url), hint="try again") from error
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
 
@@ -81,7 +81,7 @@ def _known_file(wheel: OfferedFile, sizes: Mapping[Digest, int]) -> LockedFile |
 def _read(response: Response, wheel: OfferedFile) -> tuple[int, str]:
     if response.status != 200:
         hint = "look at the index: it lists this file and does not have it"
-        raise PackageIndexError(f"answered with status {response.status}", context=redact(wheel.url), hint=hint)
+        raise PackageIndexError(f"answered with status {response.status}", context=shown(wheel.url), hint=hint)
     length = response.headers.get("content-length", "")
     if wheel.sha256 and length.isdecimal():
         return int(length), wheel.sha256

@@ -39,6 +39,8 @@ _NEEDS_COMPILER = re.compile(
     r"|problem with the CMake installation|cargo, the rust package manager, is not installed"
 )
 
+_LONGEST_LINE = 500
+
 
 class Runner(Protocol):
     """What runs hooks; `Cell` is one."""
@@ -165,7 +167,7 @@ class SdistBuild:
         if answer.timed_out:
             self._refuse(Kind.TIME, f"the build of {what} took more than {task.limits.wall_s:.0f} s", answer.output)
         if answer.status:
-            if _NEEDS_COMPILER.search(answer.output):
+            if _needs_compiler(answer.output):
                 self._refuse(Kind.COMPILER, f"{what} needs a compiler, which no base has", answer.output)
             self._refuse(Kind.FAILED, f"the build of {what} failed ({_status(answer.status)})", answer.output)
         return answer
@@ -182,6 +184,11 @@ class SdistBuild:
 
     def _refuse(self, kind: Kind, message: str, output: str = "") -> NoReturn:
         raise SdistError(kind, message, sdist=self._task.file_name, output=output)
+
+
+def _needs_compiler(output: str) -> bool:
+    """Look for a missing compiler, line by line and not far into a line: the output is untrusted, and patterns backtrack."""
+    return any(_NEEDS_COMPILER.search(line[:_LONGEST_LINE]) for line in output.splitlines())
 
 
 def _installed(requires: Sequence[Requirement], python: str) -> tuple[Entry, ...]:

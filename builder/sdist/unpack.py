@@ -26,6 +26,8 @@ from builder.wheel.archive import read_archive
 from builder.wheel.names import check_name
 
 _CHUNK = 1 << 16
+_MOST_MEMBERS = 64
+"""Of one gzip stream; each costs a copy of the rest, and empty ones count no bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +116,12 @@ def _read_tar(data: bytes, file_name: str, limits: Limits) -> dict[str, SourceFi
 def _inflate(data: bytes, file_name: str, limits: Limits) -> bytes:
     """Inflate one or several gzip members, up to the limit."""
     chunks: list[bytes] = []
-    size, rest = 0, data
+    size, rest, members = 0, data, 0
     try:
         while rest:
+            members += 1
+            if members > _MOST_MEMBERS:
+                _refuse(f"more than {_MOST_MEMBERS} gzip members", file_name)
             inflater = zlib.decompressobj(wbits=31)
             while not inflater.eof:
                 chunk = inflater.decompress(rest, _CHUNK * 16)

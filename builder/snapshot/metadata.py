@@ -30,7 +30,7 @@ from builder.snapshot.model import OfferedFile
 from builder.snapshot.pages import parse_file_name
 from builder.store.download import Patience
 from builder.store.pages import AnswerTooLargeError, Page, read_page
-from builder.store.transport import Transport, redact
+from builder.store.transport import Transport, shown
 
 LARGEST_METADATA = 8 << 20
 _LARGEST_BY_RANGES = 64 << 20
@@ -121,7 +121,7 @@ def _read_beside(file: OfferedFile, transport: Transport, patience: Patience | N
     if page is None:
         return None
     if file.metadata_sha256 not in {None, Digest.of(page.body).hex}:
-        raise PackageIndexError("its metadata has another sha256 than the index says", context=redact(url))
+        raise PackageIndexError("its metadata has another sha256 than the index says", context=shown(url))
     return page.body
 
 
@@ -135,7 +135,9 @@ def _read_from_disk(file: OfferedFile) -> bytes:
 
 def _read_from_whole(file: OfferedFile, transport: Transport, patience: Patience | None) -> bytes:
     with _WHOLE_AT_A_TIME:
-        page = read_page(file.url, transport, largest=file.size or _LARGEST_WHEEL, patience=patience)
+        page = read_page(
+            file.url, transport, largest=min(file.size or _LARGEST_WHEEL, _LARGEST_WHEEL), patience=patience
+        )
         if page is None:
             raise _absent(file.url)
         _check_whole(page.body, file)
@@ -144,12 +146,12 @@ def _read_from_whole(file: OfferedFile, transport: Transport, patience: Patience
 
 def _check_whole(data: bytes, file: OfferedFile) -> None:
     if file.sha256 not in {None, hashlib.sha256(data).hexdigest()}:
-        raise PackageIndexError("has another sha256 than the index says", context=redact(file.url))
+        raise PackageIndexError("has another sha256 than the index says", context=shown(file.url))
 
 
 def _absent(url: str) -> PackageIndexError:
     hint = "look at the index: it lists this file and does not have it"
-    return PackageIndexError("is not there", context=redact(url), hint=hint)
+    return PackageIndexError("is not there", context=shown(url), hint=hint)
 
 
 def _read_zip(handle: IO[bytes] | _Remote, file: OfferedFile) -> bytes:
@@ -161,9 +163,25 @@ def _read_zip(handle: IO[bytes] | _Remote, file: OfferedFile) -> bytes:
                 raise PackageIndexError(f"holds METADATA of its name {len(found)} times, not once", context=file.name)
             if found[0].file_size > LARGEST_METADATA:
                 raise PackageIndexError(f"its METADATA is larger than {LARGEST_METADATA} bytes", context=file.name)
-            return archive.read(found[0])
+            return _read_bounded(archive, found[0], file.name)
     except _DAMAGED as error:
-        raise PackageIndexError(f"cannot be read as a wheel: {error}", context=redact(file.url)) from error
+        raise PackageIndexError(f"cannot be read as a wheel: {error}", context=shown(file.url)) from error
+
+
+def _read_bounded(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
+    """Read an entry without inflating more than it says.
+
+    NOTE: the standard library's read() inflates up to 2 GiB before it cuts off, and bzip2 and LZMA without any bound.
+    """
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise PackageIndexError(
+            f"its METADATA is packed in a way that wheels are not ({info.compress_type})", context=name
+        )
+    with archive.open(info) as entry:
+        data = entry.read(info.file_size)
+    if len(data) != info.file_size:
+        raise PackageIndexError("its METADATA breaks off", context=name)
+    return data
 
 
 def _is_metadata_of(entry: str, name: str) -> bool:

@@ -28,7 +28,7 @@ from builder.canonical import dump_json
 from builder.errors import InvalidInputError, PackageIndexError
 from builder.snapshot.model import OfferedFile, ProjectPage
 from builder.store.pages import Page
-from builder.store.transport import TransportError, origin, redact
+from builder.store.transport import TransportError, origin, redact, shown
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -232,12 +232,12 @@ def _parse_json(page: Page) -> Listing:
     try:
         document = json.loads(page.body)
         if not str(document["meta"]["api-version"]).startswith("1."):
-            raise PackageIndexError("speaks an unknown version of the simple API", context=redact(page.url))
+            raise PackageIndexError("speaks an unknown version of the simple API", context=shown(page.url))
         files = tuple(file for entry in document["files"] if (file := _json_file(page.url, entry)))
         status = document.get("project-status") or {}
         return Listing(files=files, **_status(status.get("status"), status.get("reason")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise PackageIndexError(f"its answer is not as PEP 691 says: {error!r}", context=redact(page.url)) from error
+        raise PackageIndexError(f"its answer is not as PEP 691 says: {error!r}", context=shown(page.url)) from error
 
 
 def _json_file(base: str, entry: Mapping[str, Any]) -> OfferedFile | None:
@@ -268,7 +268,7 @@ def _parse_html(page: Page) -> Listing:
         base = urljoin(page.url, parser.base) if parser.base else page.url
     except (ValueError, AssertionError) as error:
         # NOTE: before Python 3.14 the standard library's parser answers `<![x[` with an AssertionError.
-        raise PackageIndexError(f"its page is not HTML: {error}", context=redact(page.url)) from error
+        raise PackageIndexError(f"its page is not HTML: {error}", context=shown(page.url)) from error
     files = tuple(file for anchor in parser.anchors if (file := _html_file(base, anchor)))
     return Listing(files=files, **_status(parser.meta.get("status"), parser.meta.get("reason")))
 

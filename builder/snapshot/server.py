@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hmac
 import secrets
 import threading
@@ -94,7 +93,7 @@ class LoopbackIndex:
         kind, _, value = authorization.partition(" ")
         try:
             name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII before it, or no UTF-8 within
             return None
         if kind.lower() != "basic" or not hmac.compare_digest(password.encode(), self._password.encode()):
             return None

@@ -36,7 +36,7 @@ from builder.snapshot.pages import (
 )
 from builder.store.download import Patience
 from builder.store.pages import read_page
-from builder.store.transport import Transport, redact
+from builder.store.transport import Transport, shown
 
 DEFAULT_MAX_AGE_S = 600
 _LONGEST_MAX_AGE_S = 86_400
@@ -173,7 +173,7 @@ class TransportUpstream:
         page = read_page(url, self._transport, headers={"accept": ACCEPT}, patience=self._patience)
         if page is None:
             hint = "take it out of the settings, or make the folder"
-            raise PackageIndexError("a find-links place is not there", context=redact(url), hint=hint)
+            raise PackageIndexError("a find-links place is not there", context=shown(url), hint=hint)
         return group_by_project(parse_listing(page))
 
 

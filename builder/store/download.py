@@ -19,7 +19,7 @@ from typing import Protocol
 from builder.errors import DigestMismatchError, FetchError
 from builder.lock.model import LockedFile
 from builder.store.model import Progress
-from builder.store.transport import Response, Transport, TransportError, redact
+from builder.store.transport import Response, Transport, TransportError, shown
 
 DEFAULT_WORKERS = 8
 _GONE = {404, 410}
@@ -93,7 +93,7 @@ class _RefusedError(FetchError):
     """An address will not give the file."""
 
     def __init__(self, message: str, *, url: str, gone: bool = False) -> None:
-        super().__init__(message, context=redact(url))
+        super().__init__(message, context=shown(url))
         self.gone = gone
 
 
@@ -101,7 +101,7 @@ class _LaterError(FetchError):
     """An address may give the file later."""
 
     def __init__(self, message: str, *, url: str, after_s: float | None = None) -> None:
-        super().__init__(message, context=redact(url))
+        super().__init__(message, context=shown(url))
         self.after_s = after_s
 
 
@@ -156,7 +156,7 @@ def _get(wanted: Wanted, store: PartialStore, job: _Job) -> Failure | None:
             try:
                 job.take_from(url, part)
             except (_RefusedError, _LaterError, TransportError, DigestMismatchError) as error:
-                reasons.append(f"{redact(url)}: {error.message}")
+                reasons.append(f"{shown(url)}: {error.message}")
                 gone = gone and isinstance(error, _RefusedError) and error.gone
             else:
                 return None

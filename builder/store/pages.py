@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from builder.errors import PackageIndexError
 from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
-from builder.store.transport import Response, Transport, TransportError, redact
+from builder.store.transport import Response, Transport, TransportError, shown
 
 LARGEST_PAGE = 64 << 20
 """The largest page of a public index, a project of thousands of releases, has less than half of this."""
@@ -84,7 +84,7 @@ def _whole(response: Response, largest: int, accepted: Collection[int]) -> Page 
     for chunk in response.chunks():
         size += len(chunk)
         if size > largest:
-            raise AnswerTooLargeError(f"its answer is larger than {largest} bytes", context=redact(response.url))
+            raise AnswerTooLargeError(f"its answer is larger than {largest} bytes", context=shown(response.url))
         chunks.append(chunk)
     return Page(
         url=response.url,
@@ -96,4 +96,4 @@ def _whole(response: Response, largest: int, accepted: Collection[int]) -> Page 
 
 
 def _failed(url: str, why: str, *, hint: str = "") -> PackageIndexError:
-    return PackageIndexError(why, context=redact(url), hint=hint)
+    return PackageIndexError(why, context=shown(url), hint=hint)

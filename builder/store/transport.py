@@ -40,13 +40,13 @@ class TransportError(FetchError):
 
     Args:
         message: what happened.
-        url: where; shown without credentials.
+        url: where; shown without credentials and query.
         temporary: another try may go well.
         unreached: no connection came about.
     """
 
     def __init__(self, message: str, *, url: str, temporary: bool, unreached: bool = False) -> None:
-        super().__init__(message, context=redact(url))
+        super().__init__(message, context=shown(url))
         self.temporary = temporary
         self.unreached = unreached
 
@@ -92,7 +92,7 @@ class PlainResponse:
 
 
 def redact(url: str) -> str:
-    """Drop credentials from an address, for messages and notes; of what is no address everything before the last `@`."""
+    """Drop credentials from an address, to ask and to note it; of what is no address everything before the last `@`."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -100,6 +100,13 @@ def redact(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def shown(url: str) -> str:
+    """Make an address fit for messages: without credentials, and with its query left out, since tokens stand in queries."""
+    plain = redact(url).partition("#")[0]
+    head, question, _ = plain.partition("?")
+    return f"{head}?***" if question else plain
 
 
 def origin(url: str) -> tuple[str, str, int]:

@@ -47,6 +47,8 @@ _WITH_VALUE = frozenset(
     | {"--only-binary", "--no-binary", "--index", "--default-index", "--index-strategy", "--python", "-p", "--cert"}
 )
 
+_LONGEST_VALUE = 1 << 16
+
 ReadFile = Callable[[str], str | None]
 """Reads a file beside the one that names it; None where it is not there."""
 
@@ -160,13 +162,12 @@ def _take_requirements(text: str, file: str, read: ReadFile, gathered: _Gathered
 def _take_pylock(text: str, file: str, gathered: _Gathered) -> None:
     try:
         packages = tomllib.loads(text).get("packages", [])
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInputError(f"is not TOML: {error}", context=file) from error
+    if not _are_tables(packages) or not all(_are_tables(one.get("dependencies", [])) for one in packages):
+        raise InvalidInputError("is no PEP 751 lock: packages and dependencies must be lists of tables", context=file)
     required = {
-        canonicalize_name(str(row.get("name")))
-        for package in packages
-        for row in package.get("dependencies", [])
-        if isinstance(row, dict)
+        canonicalize_name(str(row.get("name"))) for package in packages for row in package.get("dependencies", [])
     }
     left = 0
     for package in packages:
@@ -179,6 +180,10 @@ def _take_pylock(text: str, file: str, gathered: _Gathered) -> None:
             left += 1
     if left:
         gathered.note(file, f"{left} of its projects are required by others: the lock finds them again")
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
 def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) -> None:
@@ -339,7 +344,13 @@ def _assignments(text: str) -> Mapping[str, str]:
 
 
 def _substitute(text: str, variables: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: variables.get(found["name"], found["default"] or found[0]), text)
+    value = _VARIABLE.sub(lambda found: variables.get(found["name"], found["default"] or found[0]), text)
+    if len(value) > _LONGEST_VALUE:
+        # A variable of two of itself, some forty times over, fills any memory.
+        raise InvalidInputError(
+            f"a line grows to more than {_LONGEST_VALUE} characters by its variables", context=text[:80]
+        )
+    return value
 
 
 def _quote(text: str) -> str:

@@ -100,6 +100,11 @@ def test_a_bomb_of_many_gzip_members_stops_at_the_limit() -> None:
         read_sdist(gzip.compress(bytes(1 << 15)) * 4, file_name=NAME, limits=Limits(total_size=1 << 16))
 
 
+def test_a_bomb_of_empty_gzip_members_is_refused() -> None:
+    with pytest.raises(SdistError, match="more than 64 gzip members"):
+        read_sdist(gzip.compress(b"") * 65, file_name=NAME)
+
+
 def test_a_bomb_of_entries_is_refused() -> None:
     data = make_sdist({f"f{number}": b"" for number in range(20)})
     with pytest.raises(SdistError, match="more than 10 entries"):

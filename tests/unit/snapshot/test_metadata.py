@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import tracemalloc
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -141,6 +142,23 @@ def test_what_is_not_this_wheels_metadata_is_refused(entries: Mapping[str, bytes
     wheel = make_zip(entries)
     with pytest.raises(PackageIndexError, match=message):
         read(Server(wheel=wheel), offer(wheel))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_metadata_that_says_less_than_it_inflates_to_fills_no_memory(method: int) -> None:
+    buffer, size = io.BytesIO(), 64 << 20
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(f"{INFO}/METADATA"), METADATA + bytes(size), method)
+    # Both headers say that it is small.
+    grown = (len(METADATA) + size).to_bytes(4, "little")
+    wheel = buffer.getvalue().replace(grown, len(METADATA).to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackageIndexError):
+            read(Server(wheel=wheel), offer(wheel))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("cut", [0, 10, 1000, len(WHEEL) - 30])

@@ -114,6 +114,12 @@ def test_only_who_knows_the_password_is_answered(index: LoopbackIndex, view: Ind
         assert client.get(f"{INDEX_URL}/..%2f..%2fetc/").status_code == 404
 
 
+@pytest.mark.parametrize("value", ["Basic \xff\xfe", "Basic !", "Basic /w==", "Basic", "\xff"])
+def test_credentials_that_cannot_be_read_are_none(index: LoopbackIndex, view: IndexView, value: str) -> None:
+    index.serve(view)
+    assert index.view_for(value) is None
+
+
 def test_a_known_page_is_not_sent_again(index: LoopbackIndex, view: IndexView) -> None:
     with httpx.Client(proxy=index.serve(view)) as client:
         first = client.get(f"{INDEX_URL}/alpha/")

@@ -20,7 +20,7 @@ from builder.digest import Digest
 from builder.lock.model import LockedFile
 from builder.store.download import Failure, Patience, Wanted, download, retry_after
 from builder.store.files import DirectoryFileStore
-from builder.store.transport import HttpTransport, TransportError, credentials_of, origin, redact
+from builder.store.transport import HttpTransport, TransportError, credentials_of, origin, redact, shown
 from tests.support.fault_server import Answer, FaultServer
 
 DATA = random.Random(1).randbytes(300_000)  # noqa: S311  the same bytes in every run
@@ -338,3 +338,10 @@ def test_retry_after_of_any_text_is_a_pause_or_nothing(text: str) -> None:
 
 def test_retry_after_may_be_a_date() -> None:
     assert retry_after({"retry-after": formatdate(1_000_060, usegmt=True)}, now=1_000_000) == 60
+
+
+def test_messages_show_neither_credentials_nor_queries_of_addresses() -> None:
+    assert shown("https://me:secret@h.example/x.whl?sig=secret&a=1#secret") == "https://h.example/x.whl?***"
+    assert shown("https://h.example/x.whl") == "https://h.example/x.whl"
+    error = TransportError("no", url="https://h.example/x.whl?X-Amz-Signature=secret", temporary=False)
+    assert "secret" not in str(error)
