@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,21 +40,35 @@ def session(request: pytest.FixtureRequest) -> Iterator[StackSession]:
         yield opened
 
 
-def test_a_real_conflict_gets_a_short_answer_and_the_least_that_has_to_give_way(session: StackSession) -> None:
+def test_a_real_conflict_gets_a_short_answer_and_the_least_that_has_to_give_way(
+    session: StackSession, record_property: Callable[[str, object], None]
+) -> None:
+    begun = time.perf_counter()
+
+    def note(what: str, **counts: int) -> None:
+        """Say how long it took up to here: it stands in the report, and is shown by -s."""
+        seconds = f"{time.perf_counter() - begun:.1f} s"
+        record_property(what, ", ".join([seconds, *(f"{count} {name}" for name, count in counts.items())]))
+        print(f"\n{" ".join(session.stack.requirements)}: {what}: {seconds} {counts or ''}", end="")  # noqa: T201  for who measures
+
     failed = session.solver.solve(session.problem)
     assert isinstance(failed, Unsolved)
+    note("failure")
     soft = session.problem.of_kind(Kind.TESTED)
     if soft:
         found = smallest_relaxation(session.problem, soft, session.solver, make_search_budget())
         assert not isinstance(found, Unsolved)
+        note(f"{found.proof} relaxation", resolutions=found.solves, moved=len(found.relaxed))
         assert 0 < len(found.relaxed) <= found.moved_by_preference
         for demand in found.relaxed:
             others = [other for other in found.relaxed if other is not demand]
             assert isinstance(session.solver.solve(session.problem.without(others)), Unsolved), demand.text
         proposal = propose(session, budget=Budget(solves=200), expires=dt.date(2027, 1, 1))
         assert proposal is not None
+        note("proposal", resolutions=proposal.solves)
         assert isinstance(proposal.solved, Solved)
     answer = explain_failure(session, failed)
+    note("answer", fixes=len(answer.fixes))
     assert 1 <= len(answer.lines) <= MOST_LINES - 1
     assert all(len(line) <= LINE_WIDTH for line in answer.lines)
     assert answer.fixes
