@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import sqlite3
 import threading
 import time
@@ -23,34 +22,15 @@ import zstandard
 
 from builder.digest import Digest
 from builder.errors import BuilderError, InvalidInputError
+from builder.snapshot.database import guard, is_sound, open_database, transaction
 from builder.snapshot.model import KnownPage, Snapshot, SnapshotEntry, dump_snapshot, parse_snapshot, snapshot_id
 
 FILE_NAME = "snapshots.db"
-_BUSY_S = 60.0
 _GATHERED = 64
 _GATHER_S = 0.25
 _YOUNG_S = 3600
 _LARGEST_BLOB = 256 << 20
 _SETTLED_S = 30 * 86_400
-_MIGRATIONS = (
-    """
-CREATE TABLE blob (digest BLOB PRIMARY KEY, size INTEGER NOT NULL, kept_at INTEGER NOT NULL, data BLOB NOT NULL);
-CREATE TABLE page (
-    index_key TEXT NOT NULL, project TEXT NOT NULL, digest BLOB, etag TEXT NOT NULL,
-    checked_at INTEGER NOT NULL, max_age_s INTEGER NOT NULL, PRIMARY KEY (index_key, project)
-) WITHOUT ROWID;
-CREATE TABLE metadata (key TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE snapshot (id TEXT PRIMARY KEY, taken_at INTEGER NOT NULL, data BLOB NOT NULL);
-CREATE TABLE locked (
-    id TEXT NOT NULL, stack TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (id, stack)
-) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE size (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE settled (key TEXT PRIMARY KEY, kept_at INTEGER NOT NULL, data BLOB NOT NULL);
-""",
-)
-"""The schema, a step each; a file's user_version says how many it has."""
 _PUT_BLOB = (
     "INSERT INTO blob (digest, size, kept_at, data) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (digest) DO UPDATE SET kept_at = excluded.kept_at, data = excluded.data"
@@ -250,13 +230,13 @@ class SqliteSnapshotStore:
     def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do work in one transaction, behind what was gathered."""
 
-        def transaction(database: sqlite3.Connection) -> _T:
-            with _transaction(database):
+        def work_behind(database: sqlite3.Connection) -> _T:
+            with transaction(database):
                 self._write_gathered(database)
                 return work(database)
 
         with self._lock:
-            result = self._run(transaction)
+            result = self._run(work_behind)
             self._pages, self._blobs, self._metadata = {}, {}, {}
             self._flushed_at = time.monotonic()
             return result
@@ -289,7 +269,7 @@ class SqliteSnapshotStore:
     def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             if self._database is None:
-                self._database = _open(self._path)
+                self._database = open_database(self._path)
             return work(self._database)
         except sqlite3.OperationalError as error:
             raise BuilderError(f"the store of snapshots cannot be used: {error}", context=str(self._path)) from error
@@ -304,8 +284,8 @@ class SqliteSnapshotStore:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
-        with _guard(self._path):
-            if _is_sound(self._path):
+        with guard(self._path):
+            if is_sound(self._path):
                 return
             stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now()))
             target = self._path.with_name(f"{self._path.name}.damaged-{stamp}")
@@ -338,72 +318,6 @@ class _MetadataDigests(Mapping[str, Digest]):
 
     def __len__(self) -> int:
         return len(self._keys())
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open a file; one process at a time, since SQLite does not wait for others where the journal's kind changes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _guard(path):
-        database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            database.execute("PRAGMA synchronous = NORMAL")
-            if _version(database) != len(_MIGRATIONS):
-                database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                database.execute("PRAGMA journal_mode = WAL")
-                _migrate(database, path)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-
-@contextlib.contextmanager
-def _guard(path: Path) -> Iterator[None]:
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    with _transaction(database):
-        version = _version(database)
-        strange = not version and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if strange or version > len(_MIGRATIONS):
-            raise BuilderError(
-                f"the store of snapshots is of schema {version}, and this version knows {len(_MIGRATIONS)}",
-                context=str(path),
-                hint="use the version that wrote it, or move the file away: all in it but snapshots can be had again",
-            )
-        for step in _MIGRATIONS[version:]:
-            for statement in step.split(";"):
-                database.execute(statement)
-        database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
-def _is_sound(path: Path) -> bool:
-    database = sqlite3.connect(path, timeout=_BUSY_S)
-    try:
-        return bool(database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
-        return False
-    finally:
-        database.close()
 
 
 def _raw(digest: Digest) -> bytes:
