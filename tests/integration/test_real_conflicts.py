@@ -49,7 +49,7 @@ def test_a_real_conflict_gets_a_short_answer_and_the_least_that_has_to_give_way(
         """Say how long it took up to here: it stands in the report, and is shown by -s."""
         seconds = f"{time.perf_counter() - begun:.1f} s"
         record_property(what, ", ".join([seconds, *(f"{count} {name}" for name, count in counts.items())]))
-        print(f"\n{" ".join(session.stack.requirements)}: {what}: {seconds} {counts or ''}", end="")  # noqa: T201  for who measures
+        print(f"\n{' '.join(session.stack.requirements)}: {what}: {seconds} {counts or ''}", end="")  # noqa: T201  for who measures
 
     failed = session.solver.solve(session.problem)
     assert isinstance(failed, Unsolved)
