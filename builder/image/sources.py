@@ -19,6 +19,7 @@ from builder.lock.model import LockedDeb, LockedFile
 from builder.stack.model import Base
 from builder.store.model import FileStore
 from builder.wheel.install import DEFAULT_PREFIX, install_entries
+from builder.wheel.target import check_python
 from builder.wheel.wheel import read_wheel
 
 
@@ -131,6 +132,8 @@ class Intake:
     interpreter: str
     bytecode: Callable[[Sequence[Entry]], Sequence[Entry]]
     compressor: str
+    python_version: str = ""
+    """The base's, full, which wheels must be for; `interpreter` changes with it, so segments are made anew."""
 
 
 def source_key(source: Source, intake: Intake) -> str:
@@ -202,6 +205,8 @@ def read_source(source: Source, intake: Intake) -> tuple[Entry, ...]:
 def read_installed(source: WheelSource, intake: Intake) -> tuple[Entry, ...]:
     """Read what a distribution installs, but for its bytecode; raises as `read_source`."""
     wheel = read_wheel(intake.files.read(source.wheel), file_name=source.wheel.name)
+    if intake.python_version:
+        check_python(wheel, intake.python_version)
     left_out = frozenset(source.without)
     return tuple(entry for entry in install_entries(wheel, python=intake.python) if entry.path not in left_out)
 

@@ -192,6 +192,7 @@ def assemble_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> Bu
             files=tools.files,
             base=locks.base.base,
             python=python,
+            python_version=locks.base.python_version,
             interpreter=tools.compilers.key(locks.base),
             bytecode=stack.enter_context(_LazyBytecode(tools, locks.base, python)),
             compressor=compressor.name,

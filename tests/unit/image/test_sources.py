@@ -17,7 +17,10 @@ from builder.image.sources import DebSource, EntriesSource, FilesSource, Source,
 from builder.lock.model import LockedFile
 from builder.platform import AMD64, ARM64
 from builder.store.artefacts import DirectoryArtefactStore
+from builder.store.files import DirectoryFileStore
+from builder.wheel.refusal import WheelRefusedError
 from tests.support.made_up import World, make_world
+from tests.support.wheels import WheelParts
 
 
 @pytest.fixture
@@ -108,3 +111,16 @@ def test_a_folder_that_is_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
 
 def test_folders_may_be_shared(tmp_path: Path) -> None:
     check_ownership(_owned(tmp_path, one=(file_entry("etc/x", b""),), two=(file_entry("etc/y", b""),)))
+
+
+def test_a_wheel_s_own_metadata_is_asked_whether_it_is_for_the_base_s_python(world: World, tmp_path: Path) -> None:
+    parts = WheelParts(
+        name="demo", metadata=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Python: <3.13\n"
+    )
+    data = parts.pack()
+    intake = world.assembly().intake
+    store = DirectoryFileStore(tmp_path / "others")
+    wheel = LockedFile(name=parts.file_name, size=len(data), sha256=store.add(data))
+    source = WheelSource(project="demo", version="1.0", wheel=wheel)
+    with pytest.raises(WheelRefusedError, match="Requires-Python"):
+        read_source(source, replace(intake, files=store, python_version="3.13.5"))
