@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from builder.cli.lock_report import failure_to_dict, render_report, render_states, report_to_dict, state_to_dict
+from builder.cli.lock_report import failure_to_dict, render_report, report_to_dict, show_states
 from builder.cli.options import json_option, stacks_argument, upgrade_options
 from builder.cli.output import note, show_json, show_text
 from builder.cli.root import Context, Verb
@@ -45,11 +44,11 @@ def command(
 ) -> int:
     """Pin every file of STACKs by hash: all stacks, and bases without a lock, where none is named."""
     if check:
-        from builder.usecase.lock_check import check_locks
-
-        states = check_locks(context.project(), stacks, today=dt.datetime.now(dt.UTC).date())
-        show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
-        return int(any(state.reasons for state in states))
+        if bases or any(options.values()):
+            raise click.UsageError("--check tells, and does nothing else: leave the other options out")
+        return show_states(context.project(), stacks, as_json=as_json)
+    if bases and options["accept"] and not stacks:
+        raise click.UsageError("--accept is for stacks: name them")
     try:
         report = _lock(context.project(), stacks, bases, **options)
     except ResolutionError as error:
@@ -63,7 +62,6 @@ def command(
 def _lock(
     project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], *, accept: bool, refresh: bool, **options: Any
 ) -> LockReport:
-    from builder.usecase.accept import accept_divergences
     from builder.usecase.lock import lock_bases, lock_stacks
     from builder.wiring.locks import make_lock_tools, make_search_budget
 
@@ -74,6 +72,8 @@ def _lock(
         if report is not None and not stacks:
             return report
         if accept:
+            from builder.usecase.accept import accept_divergences
+
             names, until = stacks or project.stack_names(), expires.date() if expires else None
             accept_divergences(project, tools, names, expires=until, budget=make_search_budget, options=how)
         later = lock_stacks(project, tools, stacks, how)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from builder.cli.output import show_json, show_text
 from builder.errors import ResolutionError
 from builder.usecase.lock_model import LockReport, LockState, StackChange
+
+if TYPE_CHECKING:
+    from builder.project import Project
+
+
+def show_states(project: Project, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Tell which locks are fresh; returns 1 where any is not."""
+    from builder.usecase.lock_check import check_locks
+
+    states = check_locks(project, names, today=dt.datetime.now(dt.UTC).date())
+    show_json([state_to_dict(state) for state in states]) if as_json else show_text(render_states(states))
+    return int(any(state.reasons for state in states))
 
 
 def render_states(states: tuple[LockState, ...]) -> str:

@@ -48,6 +48,7 @@ class ConflictError(ResolutionError):
         parts: every demand that stands in the knot, for --debug.
         derivation: the resolver's own words, for --debug.
         otherwise: what to do where there is no way out that resolves.
+        untried: why not every way out could be tried.
     """
 
     def __init__(
@@ -60,13 +61,16 @@ class ConflictError(ResolutionError):
         parts: Sequence[str] = (),
         derivation: str = "",
         otherwise: str = "",
+        untried: str = "",
     ) -> None:
         self.target = target
         self.lines = tuple(lines)
         self.fixes = tuple(fixes)
         self.parts = tuple(parts)
         head = f"nothing satisfies all of this on {target}:"
-        super().__init__("\n  ".join((head, *self.lines)), context=label, hint=_render_fixes(self.fixes, otherwise))
+        super().__init__(
+            "\n  ".join((head, *self.lines)), context=label, hint=_render_fixes(self.fixes, otherwise, untried)
+        )
         # Notes are a part of the trace alone, which --debug shows.
         if self.parts:
             self.add_note("All demands that cannot hold together:\n" + "\n".join(f"  {part}" for part in self.parts))
@@ -96,15 +100,17 @@ def conflict_to_dict(error: ConflictError) -> dict[str, Any]:
     }
 
 
-def _render_fixes(fixes: Sequence[Fix], otherwise: str) -> str:
+def _render_fixes(fixes: Sequence[Fix], otherwise: str, untried: str) -> str:
+    more = [f"not every way out could be tried: {untried}"] if untried else []
     if not fixes:
-        return otherwise or "no way out was found that resolves; --debug shows the resolver's own words"
+        none = otherwise or "no way out was found that resolves; --debug shows the resolver's own words"
+        return "\n  ".join([none, *more])
     lines = ["what resolves, each tried:" if len(fixes) > 1 else "this resolves, it was tried:"]
     for number, fix in enumerate(fixes, 1):
         lines.append(f"{number}. {fix.text}")
         for edit in fix.edits:
             lines += [f"     {line}" for line in _render_edit(edit)]
-    return "\n  ".join(lines)
+    return "\n  ".join([*lines, *more])
 
 
 def _render_edit(edit: Edit) -> list[str]:

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builder.errors import ToolError
+from builder.errors import PackageIndexError, ToolError
 from builder.resolve.clash import find_clash
 from builder.resolve.conflict import ConflictError, Fix
 from builder.resolve.core import Budget, find_core
@@ -76,10 +76,15 @@ def _make(
     otherwise: str = "",
 ) -> ConflictError:
     found: list[Fix] = []
-    for fix in fixes:
-        found.append(fix)
-        if len(found) == MOST_FIXES:
-            break
+    untried = ""
+    try:
+        for fix in fixes:
+            found.append(fix)
+            if len(found) == MOST_FIXES:
+                break
+    except PackageIndexError as error:
+        # The conflict is proved all the same; what an index, or a snapshot, does not say cannot be tried.
+        untried = error.message
     return ConflictError(
         label=session.problem.label,
         target=target,
@@ -88,6 +93,7 @@ def _make(
         parts=tuple(parts),
         derivation=derivation,
         otherwise=otherwise,
+        untried=untried,
     )
 
 

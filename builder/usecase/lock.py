@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from builder.digest import Digest
-from builder.errors import BuilderError, LockInvalidError
+from builder.errors import BuilderError, LockInvalidError, LockStaleError
 from builder.project import Project
 from builder.snapshot.model import SnapshotEntry, snapshot_id
 from builder.stack.graph import build_order, check_base, effective_stack, parent_chain
@@ -142,7 +142,7 @@ def open_stack(
         options: how locks are to be made.
 
     Raises:
-        FileNotFoundError: a base or parent has no lock.
+        LockStaleError: a parent has no lock.
     """
     stacks = stacks or project.load_stacks()
     stack = effective_stack(stacks, name)
@@ -168,9 +168,11 @@ def read_lock(project: Project, name: str) -> WrittenLock:
     """Read the lock of a stack.
 
     Raises:
-        FileNotFoundError: there is none.
+        LockStaleError: there is none.
     """
     path = project.stack_lock_path(name)
+    if not path.is_file():
+        raise LockStaleError("there is no lock", context=f"locks/{path.name}", hint=f"airflow-kubler lock {name}")
     return WrittenLock(data=path.read_bytes(), stack=name, file=f"locks/{path.name}")
 
 

@@ -146,6 +146,9 @@ def _moved_parent(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix
     """Let the parent's lock take what this stack can live with: the parent is resolved, then this stack on it."""
     problem = session.problem
     # NOTE: a parent's own parent would bind it by a lock that is not at hand here: nothing could be promised of it.
+    # What it diverges in is not its parent's, and the tested lines that stand there instead are not at hand either.
+    if session.stacks[session.stack.name].divergences:
+        return
     if len(session.stack.parents) != 1 or not any(demand.kind is Kind.PARENT for demand in core):
         return
     budget = Budget(solves=_PARENT_SOLVES)
@@ -205,6 +208,7 @@ def _splits(session: StackSession, core: Sequence[Demand]) -> Iterator[Fix]:
             for demand in problem.demands
             if (demand.kind is Kind.AIRFLOW and demand.project == AIRFLOW)
             or (demand.kind is Kind.ASKED and demand.source == own)
+            or demand.kind is Kind.DIVERGED
         )
         if _solve(session, replace(problem, demands=kept, preferences=())) is not None:
             parent = session.stack.parents[0]

@@ -70,3 +70,18 @@ def test_what_another_platform_asks_for_is_not_blamed(tmp_path: Path) -> None:
         lines = explain_failure(session, answer).lines
     assert len(lines) == 1
     assert lines[0].startswith("stack finance asks for client>=2: ")
+
+
+def test_a_conflict_is_told_though_the_index_fails_while_ways_out_are_tried(tmp_path: Path) -> None:
+    made = _world()
+    made.offer("client", "2.0")
+    made.offer("plugin", "1.0", "client<2")
+    newer = made.offer("apache-airflow", "3.4.0")
+    del made.texts[newer.name]
+    asked = Asked(requirements=("plugin", "client>=2"))
+    with made_up_session(tmp_path, made, asked) as session:
+        answer = session.solver.solve(session.problem)
+        assert isinstance(answer, Unsolved)
+        error = explain_failure(session, answer)
+    assert "plugin 1.0 requires client<2" in error.message
+    assert "not every way out could be tried" in str(error)
