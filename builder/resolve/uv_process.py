@@ -46,7 +46,7 @@ class Uv:
         self._variables = dict(variables)
         self._cache = cache
         # Found here, once: sysconfig, which uv's finder asks, is not safe to be first used by several threads.
-        self._program = _find_uv()
+        self._program = find_uv()
 
     def version(self) -> str:
         """Name the program and its version, as `uv 0.13.9`."""
@@ -104,7 +104,7 @@ def built_in_index() -> str:
     Raises:
         PackageIndexError: uv did not say.
     """
-    argv = [_find_uv(), "pip", "compile", "--emit-index-url", "--no-header", "--quiet", "--offline"]
+    argv = [find_uv(), "pip", "compile", "--emit-index-url", "--no-header", "--quiet", "--offline"]
     argv += ["--python", sys.executable, "-"]
     environment = {"UV_NO_CONFIG": "1", "HOME": "/", "UV_NO_CACHE": "1"}
     try:
@@ -132,7 +132,12 @@ def _make_bound_to_parent() -> Callable[[], None] | None:
 
 
 @functools.cache
-def _find_uv() -> str:
+def find_uv() -> str:
+    """Name the uv that is installed beside this program.
+
+    Raises:
+        ToolError: there is none.
+    """
     import uv
 
     try:

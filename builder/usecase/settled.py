@@ -8,10 +8,9 @@ and only where locking changed no byte: then the lock that is there is the answe
 from __future__ import annotations
 
 import json
-import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from builder.canonical import dump_json
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from builder.usecase.stack_inputs import StackInputs
 
 _FORMAT = 1
-_LIBRARIES = ("packaging", "uv")
 
 
 def settled_key(
@@ -39,8 +37,7 @@ def settled_key(
             {
                 "format": _FORMAT,
                 "program": tools.program,
-                "python": platform.python_version(),
-                "libraries": [version(name) for name in _LIBRARIES],
+                "python": sys.version,
                 "inputs": inputs.digest_for(stack).hex,
                 "stack": stack.name,
                 "previous": previous.hex,

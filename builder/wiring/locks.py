@@ -118,36 +118,42 @@ def _remember_late(settings: IndexSettings) -> Callable[[Mapping[Digest, Sequenc
 
 
 def _program() -> str:
-    """Name this very program: its files, by size and time of change, as they lie here."""
-    from builder.digest import Digest
+    """Name this very program and what it decides with: its files, uv and packaging, by size and time of change."""
+    import packaging
 
-    folder = Path(__file__).parents[1]
-    files = sorted((str(path), path.stat()) for path in folder.rglob("*.py"))
-    return Digest.of(repr([(name, at.st_size, at.st_mtime_ns) for name, at in files]).encode()).hex
+    from builder.digest import Digest
+    from builder.resolve.uv_process import find_uv
+
+    files = [*Path(__file__).parents[1].rglob("*.py"), Path(find_uv()), *Path(packaging.__file__).parent.glob("*.py")]
+    facts = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return Digest.of(repr(facts).encode()).hex
 
 
 def make_constraints(
     settings: IndexSettings, transport: Transport, say: Callable[[str], None]
 ) -> Callable[[Project, EffectiveStack, LockOptions], Constraints | None]:
     """Make what gets stacks' constraints, Airflow's own or others."""
-    from builder.resolve.constraints import OFFICIAL
-    from builder.resolve.user_settings import load_official_constraints
-    from builder.store.pages import read_page
-    from builder.usecase.constraints import LARGEST, ConstraintSource, ensure_constraints
-
-    def fetch(url: str) -> bytes | None:
-        page = read_page(url, transport, largest=LARGEST)
-        return page.body if page else None
-
-    source = ConstraintSource(official=load_official_constraints() or OFFICIAL, fetch=fetch, offline=settings.offline)
-    files = make_file_store()
     refreshed: set[Path | None] = set()
 
     def constraints(project: Project, stack: EffectiveStack, options: LockOptions) -> Constraints | None:
+        if stack.constraints == "none":
+            return None
+        from builder.resolve.constraints import OFFICIAL
+        from builder.resolve.user_settings import load_official_constraints
+        from builder.store.pages import read_page
+        from builder.usecase.constraints import LARGEST, ConstraintSource, ensure_constraints
+
+        def fetch(url: str) -> bytes | None:
+            page = read_page(url, transport, largest=LARGEST)
+            return page.body if page else None
+
+        source = ConstraintSource(
+            official=load_official_constraints() or OFFICIAL, fetch=fetch, offline=settings.offline
+        )
         path = project.constraints_path(stack)
         again = options.refresh_constraints and path not in refreshed
         refreshed.add(path)
-        return ensure_constraints(project, stack, source, files, refresh=again, say=say)
+        return ensure_constraints(project, stack, source, make_file_store(), refresh=again, say=say)
 
     return constraints
 
@@ -193,12 +199,13 @@ def make_wheel_builders(
     serve: Callable[[IndexView], IndexAddress],
 ) -> Callable[[BaseLock, Resolver, ViewRules, Sequence[BuiltWheel]], WheelBuilder]:
     """Make what makes builders of sdists, each for a base and a stack's rules; most stacks have none to build."""
-    from builder.resolve.measure import TransportProbe
-    from builder.sdist.late import LateWheelBuilder
-    from builder.usecase.noted import NotedBuilder, NotedProbe
 
     def make(base: BaseLock, resolver: Resolver, rules: ViewRules, known: Sequence[BuiltWheel]) -> WheelBuilder:
+        from builder.sdist.late import LateWheelBuilder
+        from builder.usecase.noted import NotedBuilder, NotedProbe
+
         def begin() -> WheelBuilder:
+            from builder.resolve.measure import TransportProbe
             from builder.snapshot.view import IndexView
             from builder.usecase.build_sdist import Asking, SdistBuilder, choose_by, requirement_rules
             from builder.usecase.fetch import obtain_with
