@@ -83,6 +83,10 @@ class FetchError(BuilderError):
     """A locked file cannot be had from any configured place."""
 
 
+class RegistryError(BuilderError):
+    """A registry answered wrongly, refused, or not at all."""
+
+
 class IntegrityError(InvalidInputError):
     """Bytes from outside are not what they claim to be: refused at intake."""
 
