@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from builder.errors import PackageIndexError
@@ -11,6 +12,9 @@ from builder.store.transport import Response, Transport, TransportError, shown
 
 LARGEST_PAGE = 64 << 20
 """The largest page of a public index, a project of thousands of releases, has less than half of this."""
+
+
+_ENCODING = "gzip"
 
 
 class AnswerTooLargeError(PackageIndexError):
@@ -53,11 +57,13 @@ def read_page(
         PackageIndexError: no answer after all tries, a refusal, or a page too large.
     """
     patience = patience or Patience()
+    # A range is one of the packed bytes where they are packed.
+    asked_with = {"accept-encoding": "identity" if "range" in (headers or {}) else _ENCODING, **(headers or {})}
     deadline = patience.now() + patience.deadline_s
     for tried in range(1, patience.tries + 1):
         pause = patience.first_pause_s * 2 ** (tried - 1)
         try:
-            with transport.open(url, headers or {}) as response:
+            with transport.open(url, asked_with) as response:
                 if response.status not in TEMPORARY_STATUS:
                     return _whole(response, largest, accepted)
                 why = f"HTTP {response.status}"
@@ -81,7 +87,7 @@ def _whole(response: Response, largest: int, accepted: Collection[int]) -> Page 
         raise _failed(response.url, f"HTTP {response.status}", hint=hint)
     chunks: list[bytes] = []
     size = 0
-    for chunk in response.chunks():
+    for chunk in _decoded(response, largest):
         size += len(chunk)
         if size > largest:
             raise AnswerTooLargeError(f"its answer is larger than {largest} bytes", context=shown(response.url))
@@ -93,6 +99,24 @@ def _whole(response: Response, largest: int, accepted: Collection[int]) -> Page 
         status=response.status,
         headers=response.headers,
     )
+
+
+def _decoded(response: Response, largest: int) -> Iterator[bytes]:
+    """Unpack an answer piece by piece; nothing grows larger than what was ready to be read, and a chunk."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        yield from response.chunks()
+        return
+    if encoding != _ENCODING:
+        raise _failed(response.url, f"its answer is in an encoding that was not asked for: {encoding[:40]!r}")
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        for chunk in response.chunks():
+            yield inflate.decompress(chunk, largest + 1)
+        if not inflate.eof or inflate.unused_data:
+            raise _failed(response.url, "its answer is cut off, or goes on behind its end")
+    except zlib.error as error:
+        raise _failed(response.url, f"its answer is not {_ENCODING}: {error}") from error
 
 
 def _failed(url: str, why: str, *, hint: str = "") -> PackageIndexError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,6 +136,10 @@ def _authorization(url: str) -> str | None:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
+_CONNECTIONS = 4
+"""Kept by a client: an index and the few places that its files lie in."""
+
+
 class HttpTransport:
     """A Transport over httpx, with connections kept alive; file: addresses are read from disk.
 
@@ -143,7 +148,6 @@ class HttpTransport:
         certificates: a file of certificate authorities in place of the system's.
         trusted_hosts: hosts, with or without port, whose certificates are not checked: pip's `trusted-host`.
         timeout_s: the longest silence while connecting or between two chunks.
-        connections: the most at a time.
     """
 
     def __init__(
@@ -153,22 +157,23 @@ class HttpTransport:
         certificates: Path | None = None,
         trusted_hosts: Sequence[str] = (),
         timeout_s: float = 30.0,
-        connections: int = 16,
     ) -> None:
         self._credentials = dict(credentials or {})
         self._certificates = certificates
         self._trusted_hosts = frozenset(trusted_hosts)
         self._timeout_s = timeout_s
-        self._connections = connections
-        self._clients: dict[bool, httpx.Client] = {}
+        # Each question borrows a client of its own, lately used ones first: those who share one wait for each other.
+        self._free: dict[bool, list[httpx.Client]] = {True: [], False: []}
+        self._made: list[httpx.Client] = []
+        self._contexts: dict[bool, ssl.SSLContext | bool] = {True: False}
         self._making = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._clients:
-            self._clients.popitem()[1].close()
+        while self._made:
+            self._made.pop().close()
 
     @contextlib.contextmanager
     def open(self, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
@@ -191,28 +196,37 @@ class HttpTransport:
         import httpx
 
         _, host, port = origin(url)
-        client = self._client(trusted=not self._trusted_hosts.isdisjoint({host, f"{host}:{port}"}))
-        sent = {**headers, "accept-encoding": "identity"}
+        trusted = not self._trusted_hosts.isdisjoint({host, f"{host}:{port}"})
+        sent = {"accept-encoding": "identity", **headers}
         if authorization := _authorization(url) or self._credentials.get(origin(url)) or _from_netrc(url):
             sent["authorization"] = authorization
-        try:
-            request = client.build_request("GET", redact(url), headers=sent)
-            answer = client.send(request, stream=True, follow_redirects=False, auth=None)
-        except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
-            raise _translate(error, url) from error
-        try:
-            yield _HttpResponse(answer, url)
-        finally:
-            answer.close()
+        with self._borrowed(trusted=trusted) as client:
+            try:
+                request = client.build_request("GET", redact(url), headers=sent)
+                answer = client.send(request, stream=True, follow_redirects=False, auth=None)
+            except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
+                raise _translate(error, url) from error
+            try:
+                yield _HttpResponse(answer, url)
+            finally:
+                answer.close()
 
-    def _client(self, *, trusted: bool) -> httpx.Client:
-        """Find the client for a host, made when it is first wanted: certificates take long to read, and often nobody asks."""
-        with self._making:
-            if trusted not in self._clients:
-                self._clients[trusted] = self._make_client(
-                    verify=False if trusted else _tls_context(self._certificates)
-                )
-            return self._clients[trusted]
+    @contextlib.contextmanager
+    def _borrowed(self, *, trusted: bool) -> Iterator[httpx.Client]:
+        """Take a client for one question; certificates are read when the first is made: it takes long, and often nobody asks."""
+        free = self._free[trusted]
+        try:
+            client = free.pop()
+        except IndexError:
+            with self._making:
+                if trusted not in self._contexts:
+                    self._contexts[trusted] = _tls_context(self._certificates)
+                client = self._make_client(verify=self._contexts[trusted])
+                self._made.append(client)
+        try:
+            yield client
+        finally:
+            free.append(client)
 
     def _make_client(self, verify: ssl.SSLContext | bool) -> httpx.Client:  # noqa: FBT001  httpx's own parameter
         import httpx
@@ -223,7 +237,7 @@ class HttpTransport:
             headers={"user-agent": f"airflow-kubler/{__version__}"},
             verify=verify,
             timeout=httpx.Timeout(self._timeout_s),
-            limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             follow_redirects=False,
         )
 
@@ -276,16 +290,26 @@ def _redirected(url: str, target: str) -> str:
 
 def _from_netrc(url: str) -> str | None:
     """Look a host up in the user's netrc file, as curl, pip and uv do."""
-    import netrc
-
-    place = os.environ.get("NETRC") or str(Path("~/.netrc").expanduser())
+    place = Path(os.environ.get("NETRC") or Path("~/.netrc").expanduser())
     try:
-        found = netrc.netrc(place).hosts.get(urlsplit(url).hostname or "")
-    except (OSError, netrc.NetrcParseError):
+        found = _read_netrc(place, place.stat().st_mtime_ns).get(urlsplit(url).hostname or "")
+    except OSError:
         return None
     if found is None:
         return None
     return "Basic " + base64.b64encode(f"{found[0]}:{found[2]}".encode()).decode()
+
+
+@functools.lru_cache(maxsize=4)
+def _read_netrc(place: Path, changed_at: int) -> Mapping[str, tuple[str, str, str]]:
+    """Read a netrc file, by host; once for each time that it was changed at."""
+    import netrc
+
+    del changed_at
+    try:
+        return netrc.netrc(str(place)).hosts
+    except netrc.NetrcParseError:
+        return {}
 
 
 def _tls_context(certificates: Path | None) -> ssl.SSLContext:
