@@ -8,10 +8,12 @@ from typing import Any
 
 import tomli_w
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def dump_json(value: object) -> bytes:
     """Dump a JSON value with sorted keys, no white space, UTF-8; bytes are stable."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def dump_toml(value: Mapping[str, Any]) -> bytes:

@@ -220,11 +220,17 @@ def iter_version_files(data: bytes, project: str, version: str | Version) -> Ite
 
 
 def _make_file(row: Mapping[str, Any]) -> OfferedFile:
+    get = row.get
     return OfferedFile(
         name=row["name"],
         url=row["url"],
-        has_metadata=row.get("has_metadata", False),
-        **{key: row.get(key) for key in _OPTIONAL},
+        sha256=get("sha256"),
+        size=get("size"),
+        upload_time=get("upload_time"),
+        requires_python=get("requires_python"),
+        yanked=get("yanked"),
+        metadata_sha256=get("metadata_sha256"),
+        has_metadata=get("has_metadata", False),
     )
 
 
@@ -324,7 +330,12 @@ def _sha256(value: object) -> str | None:
 
 def _text(value: object) -> str:
     """Take a text in one printable line."""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+    return _line(value) if isinstance(value, str) else ""
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _line(value: str) -> str:
+    if len(value) > _LONGEST_TEXT:
         return ""
     line = " ".join(value.split())
     return line if line.isprintable() else ""
