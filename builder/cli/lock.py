@@ -9,7 +9,7 @@ import click
 
 from builder.cli.lock_report import failure_to_dict, render_report, report_to_dict, show_states
 from builder.cli.options import json_option, stacks_argument, upgrade_options
-from builder.cli.output import note, show_json, show_text
+from builder.cli.output import note, show_json, show_text, tally
 from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
 from builder.errors import ResolutionError
@@ -60,14 +60,14 @@ def command(
 
 
 def _lock(
-    project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], *, accept: bool, refresh: bool, **options: Any
+    project: Project, stacks: tuple[str, ...], bases: tuple[str, ...], *, accept: bool, **options: Any
 ) -> LockReport:
     from builder.usecase.lock import lock_bases, lock_stacks
     from builder.wiring.locks import make_lock_tools, make_search_budget
 
-    expires, snapshot = options.pop("expires"), options.pop("snapshot")
+    expires, seen = options.pop("expires"), {key: options.pop(key) for key in ("snapshot", "refresh")}
     how = LockOptions(**options)
-    with make_lock_tools(project, note, snapshot=snapshot, refresh=refresh) as tools:
+    with tally("asking the indexes") as watch, make_lock_tools(project, note, watch=watch, **seen) as tools:
         report = lock_bases(project, tools, bases) if bases else None
         if report is not None and not stacks:
             return report

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from builder.cli.options import json_option, stack_argument
-from builder.cli.output import note, render_table, show_json, show_text
+from builder.cli.output import note, render_table, show_json, show_text, tally
 from builder.cli.root import Context
 
 
@@ -23,7 +23,7 @@ def command(context: Context, stack: str, *, everything: bool, as_json: bool) ->
     from builder.wiring.locks import make_lock_tools, make_search_budget
 
     project = context.project()
-    with make_lock_tools(project, note) as tools:
+    with tally("asking the indexes") as watch, make_lock_tools(project, note, watch=watch) as tools:
         found = find_outdated(open_stack(project, tools, stack), everything=everything, budget=make_search_budget())
     if as_json:
         show_json([asdict(row) for row in found])

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -85,5 +92,34 @@ def progress(label: str, total: int, *, unit: str = "bytes") -> Iterator[Callabl
         yield lambda done: bars.advance(task, done)
 
 
-def _ignore(done: int) -> None:
+@contextmanager
+def tally(label: str) -> Iterator[Callable[[str], None]]:
+    """Show how many things were had so far, while a person is watching and from the first of them on.
+
+    Yields:
+        A function to be told the kind of each, in the plural; threads may call it.
+    """
+    if not sys.stderr.isatty():
+        yield _ignore
+        return
+    counts: Counter[str] = Counter()
+    lock = Lock()
+    with ExitStack() as later:
+
+        @cache
+        def begin() -> Status:
+            from rich.console import Console
+
+            return later.enter_context(Console(stderr=True).status(label))
+
+        def count(kind: str) -> None:
+            with lock:
+                counts[kind] += 1
+                said = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+                begin().update(f"{label}: {said}")
+
+        yield count
+
+
+def _ignore(done: object) -> None:
     del done

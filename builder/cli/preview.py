@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.options import json_option, stack_argument, upgrade_options
-from builder.cli.output import note, show_json, show_text
+from builder.cli.output import note, show_json, show_text, tally
 from builder.cli.root import Context
 
 
@@ -32,7 +32,7 @@ def command(context: Context, /, stack: str, form: str, *, as_json: bool, **wish
     project = context.project()
     options = LockOptions(upgrade=wish["upgrade"], upgrade_packages=wish["upgrade_packages"])
     wanted = Wish(add=wish["add"], remove=wish["remove"], airflow=wish["airflow"])
-    with make_lock_tools(project, note) as tools:
+    with tally("asking the indexes") as watch, make_lock_tools(project, note, watch=watch) as tools:
         found = preview(project, tools, stack, wanted, options)
     if as_json:
         findings = list(iter_findings(found.change))

@@ -53,6 +53,7 @@ class World:
         refresh: ask for each page again, however fresh it is.
         offline: take what is remembered, however old it is.
         replay: answer from this snapshot alone.
+        watch: told what was had from upstream, a word for each: `pages`, `wheels`.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class World:
         refresh: bool = False,
         offline: bool = False,
         replay: Snapshot | None = None,
+        watch: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._upstream = upstream
         self._store = store
@@ -71,6 +73,7 @@ class World:
         self._refresh = refresh
         self._offline = offline
         self._replay = replay
+        self._watch = watch
         self.replayed = replay is not None
         self.day = replay.day if replay else dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
         self.indexes = (
@@ -217,6 +220,7 @@ class World:
         if known is not None and self._holds(known):
             return known.digest
         answer, data = self._upstream.page(index, project, known)
+        self._watch("pages")
         if data is not None:
             self._store.put(data)
         self._store.keep_page(index_key(index), project, answer)
@@ -258,6 +262,7 @@ class World:
                     hint="what is asked for changed since it was taken: leave out --snapshot",
                 )
             data = self._upstream.metadata(file)
+            self._watch("wheels")
             digest = self._store.put(data)
             self._store.keep_metadata(key, digest)
         assert digest is not None  # noqa: S101 - data came with it

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def make_lock_tools(
-    project: Project, say: Callable[[str], None], *, snapshot: str | None = None, refresh: bool = False
+    project: Project,
+    say: Callable[[str], None],
+    *,
+    snapshot: str | None = None,
+    refresh: bool = False,
+    watch: Callable[[str], object] = lambda _: None,
 ) -> Iterator[LockTools]:
     """Make what `lock` and its questions need from outside, by the user's settings.
 
@@ -42,6 +47,7 @@ def make_lock_tools(
         say: told what is being done.
         snapshot: the beginning of the id of a snapshot to answer from, in place of the indexes.
         refresh: ask the indexes for each page again, however fresh it is.
+        watch: told what came from the indexes, a word for each.
     """
     import time
 
@@ -63,6 +69,7 @@ def make_lock_tools(
             refresh=refresh,
             offline=settings.offline,
             replay=replay,
+            watch=watch,
         )
 
         serve = _serve_late(later)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from builder.cli.options import jobs_option, platform_option
-from builder.cli.output import progress, render_size, render_table, show_json
+from builder.cli.output import progress, render_size, render_table, show_json, tally
 from builder.platform import AMD64, ARM64, Platform
 
 
@@ -83,3 +83,9 @@ def test_an_unknown_platform_is_a_usage_error() -> None:
         "Error: Invalid value for '--platform': unknown platform 'linux/s390x'; "
         "known platforms: linux/amd64, linux/arm64, or host"
     )
+
+
+def test_a_tally_says_nothing_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    with tally("asking") as count:
+        count("pages")
+    assert capsys.readouterr() == ("", "")

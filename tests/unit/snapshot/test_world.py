@@ -32,6 +32,15 @@ def test_each_page_and_metadata_is_asked_for_once() -> None:
     assert sorted(upstream.asked) == ["default/alpha", "internal/alpha", "metadata alpha-1.0-py3-none-any.whl"]
 
 
+def test_what_comes_from_upstream_is_told_and_nothing_else() -> None:
+    store, told = MemoryStore(), list[str]()
+    for _ in range(2):
+        world = World(_two_indexes(), store, now=0, watch=told.append)
+        IndexView(world, ViewRules()).served_metadata("alpha", "alpha-1.0-py3-none-any.whl")
+        world.close()
+    assert sorted(told) == ["pages", "pages", "wheels"]
+
+
 def test_a_higher_version_on_a_later_index_never_wins() -> None:
     view = IndexView(World(_two_indexes(), MemoryStore(), now=0), ViewRules())
     assert view.versions("acme") == ("1.0",)
