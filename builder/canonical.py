@@ -19,3 +19,9 @@ def dump_json(value: object) -> bytes:
 def dump_toml(value: Mapping[str, Any]) -> bytes:
     """Dump a TOML table in the order of its keys, with Unix line ends; bytes are stable."""
     return tomli_w.dumps(value, multiline_strings=False).encode()
+
+
+def quote_toml(text: str) -> str:
+    """Write a text as a TOML string in double quotes, on one line."""
+    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

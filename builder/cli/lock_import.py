@@ -55,5 +55,6 @@ def command(context: Context, files: tuple[Path, ...], name: str, airflow: str |
     pins = sum("==" in text for text in found.requirements)
     if pins > _MANY_PINS:
         note(f"{pins} exact pins, as of a freeze: keep what you ask for and take the rest out, the lock pins it all")
-    show_text(f"stacks/{name}/stack.toml: {len(found.requirements)} requirements, Airflow {version}")
+    count = len(found.requirements)
+    show_text(f"stacks/{name}/stack.toml: {count} requirement{'' if count == 1 else 's'}, Airflow {version}")
     show_text(f"next: airflow-kubler lock {name}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+
+from builder.canonical import quote_toml
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -21,7 +22,7 @@ def dump_inline(value: object) -> str:
         case int():
             return str(value)
         case str():
-            return _text(value)
+            return quote_toml(value)
         case Mapping():
             return "{" + ", ".join(f"{_key(key)} = {dump_inline(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
@@ -30,10 +31,5 @@ def dump_inline(value: object) -> str:
             raise TypeError(f"no TOML value of ours: {type(value).__name__}")
 
 
-def _text(text: str) -> str:
-    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def _key(key: str) -> str:
-    return key if _BARE_KEY.match(key) else _text(key)
+    return key if _BARE_KEY.match(key) else quote_toml(key)

@@ -6,11 +6,11 @@ And whether they still hold: on its last day a divergence does, the day after it
 from __future__ import annotations
 
 import datetime as dt
-import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from builder.canonical import quote_toml
 from builder.errors import BuilderError, StackError
 from builder.stack.model import Divergence
 from builder.stack.reader import parse_stack
@@ -70,10 +70,5 @@ def _render(divergence: Divergence) -> str:
         "reason": divergence.reason,
         "owner": divergence.owner,
     }
-    lines = ["[[divergences]]", *(f"{key} = {_quote(value)}" for key, value in fields.items())]
+    lines = ["[[divergences]]", *(f"{key} = {quote_toml(value)}" for key, value in fields.items())]
     return "".join(f"{line}\n" for line in (*lines, f"expires = {divergence.expires.isoformat()}"))
-
-
-def _quote(text: str) -> str:
-    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

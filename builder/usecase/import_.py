@@ -12,10 +12,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from builder.canonical import quote_toml
 from builder.errors import InvalidInputError
 from builder.lock.airflow import AIRFLOW_PARTS
 
@@ -73,10 +75,18 @@ class _Gathered:
     airflow: str | None = None
     python: str | None = None
     notes: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    """Files of requirements that were read: each once, whoever names it."""
+    folder: str = "."
+    """Of the file that the user named."""
 
     def note(self, where: str, text: str) -> None:
         """Keep what was not taken over."""
         self.notes.append(f"{where}: {text}")
+
+    def may_read(self, path: str) -> bool:
+        """Tell whether a file may be read because another names it: below the folder here, or that of the file named first."""
+        return PurePosixPath(path).is_relative_to(self.folder) or not path.startswith(("/", ".."))
 
     def found(self) -> Found:
         """Freeze it."""
@@ -101,12 +111,13 @@ def read_files(names: tuple[str, ...], read: ReadFile) -> Found:
         if text is None:
             raise InvalidInputError("there is no such file", context=name)
         base = PurePosixPath(name).name
+        gathered.folder = normpath(PurePosixPath(name).parent)
         if base.endswith(".toml"):
             _take_pylock(text, name, gathered)
         elif "dockerfile" in base.lower() or "containerfile" in base.lower():
             _take_dockerfile(text, name, read, gathered)
         else:
-            _take_requirements(text, name, read, gathered, seen=frozenset({name}))
+            _take_requirements(text, name, read, gathered)
     return gathered.found()
 
 
@@ -123,40 +134,51 @@ def _without_credentials(read: ReadFile) -> ReadFile:
 def render_stack(found: Found, *, description: str, airflow: str, base: str) -> str:
     """Write a stack.toml that asks for what was found."""
     lines = [
-        f"description = {_quote(description)}",
+        f"description = {quote_toml(description)}",
         "owners = []                            # as team:data-platform",
         "",
         "[airflow]",
-        f"version = {_quote(airflow)}",
+        f"version = {quote_toml(airflow)}",
         'constraints = "none"                   # "official" holds to the set that Airflow was tested with',
         "",
         "[base]",
-        f"name = {_quote(base)}",
+        f"name = {quote_toml(base)}",
         "",
         "[plugins]",
         "requirements = [",
-        *(f"    {_quote(text)}," for text in found.requirements),
+        *(f"    {quote_toml(text)}," for text in found.requirements),
         "]",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _take_requirements(text: str, file: str, read: ReadFile, gathered: _Gathered, seen: frozenset[str]) -> None:
+def _take_requirements(text: str, file: str, read: ReadFile, gathered: _Gathered) -> None:
+    gathered.files.add(normpath(file))
     for number, line in _logical_lines(text):
         where = f"{file}: line {number}"
         words = line.split()
         if words[0] in {"-r", "--requirement"} or words[0].startswith("--requirement="):
             named = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
-            path = str(PurePosixPath(file).parent / named)
-            other = read(path)
-            if other is None or path in seen:
-                gathered.note(where, f"{path} is not there" if other is None else "names itself")
-            else:
-                _take_requirements(other, path, read, gathered, seen | {path})
+            path = normpath(PurePosixPath(file).parent / named)
+            if PurePosixPath(named).is_absolute() or not gathered.may_read(path):
+                gathered.note(where, f"not taken over: {named[:80]}: it lies elsewhere; name it yourself")
+            elif path not in gathered.files:
+                _take_named(path, where, read, gathered)
+        elif words[0] in {"-e", "--editable"} or words[0].startswith("--editable="):
+            gathered.note(where, f"not taken over: {line[:80]}: put a wheel of it on an index of yours")
         elif words[0].startswith("-"):
             gathered.note(where, f"not taken over: {words[0]}: indexes and constraints are said elsewhere")
         else:
             _take(re.split(r"\s+--(?:hash|config-settings|global-option)\b", line)[0], where, gathered)
+
+
+def _take_named(path: str, where: str, read: ReadFile, gathered: _Gathered) -> None:
+    """Read a file of requirements that another one names."""
+    other = read(path)
+    if other is None:
+        gathered.note(where, f"{path} is not there")
+    else:
+        _take_requirements(other, path, read, gathered)
 
 
 def _take_pylock(text: str, file: str, gathered: _Gathered) -> None:
@@ -202,7 +224,9 @@ def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) 
                     names = ", ".join(named) or rest.split()[0]
                     gathered.note(where, f"not taken over: ENV {names}: set it where the image runs")
             case "FROM":
-                _take_image(_substitute(rest, variables), where, gathered)
+                # The official image says this of itself, and its Dockerfiles use it.
+                version = _take_image(_substitute(rest, variables), where, gathered)
+                variables |= {"AIRFLOW_VERSION": version} if version else {}
             case "RUN":
                 used |= _take_run(_substitute(rest, variables), where, file, read, gathered)
             case "COPY" | "ADD":
@@ -218,14 +242,16 @@ def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) 
             )
 
 
-def _take_image(text: str, where: str, gathered: _Gathered) -> None:
+def _take_image(text: str, where: str, gathered: _Gathered) -> str | None:
+    """Read what the official image's tag says; returns Airflow's version."""
     image = _IMAGE.search(text)
     if image is None:
         gathered.note(where, f"not taken over: the image {text}")
-        return
+        return None
     gathered.airflow, gathered.python = image["airflow"], image["python"] or gathered.python
     if image["python"] is None:
         gathered.note(where, "the image's tag names no Python: the base decides it")
+    return image["airflow"]
 
 
 def _take_run(command: str, where: str, file: str, read: ReadFile, gathered: _Gathered) -> set[str]:
@@ -278,7 +304,7 @@ def _take_install(words: list[str], where: str, file: str, read: ReadFile, gathe
             if other is None:
                 gathered.note(where, f"{named} is not beside the Dockerfile: give its requirements by hand")
             else:
-                _take_requirements(other, path, read, gathered, frozenset({path}))
+                _take_requirements(other, path, read, gathered)
         elif option in _WITH_VALUE:
             gathered.note(where, f"not taken over: {option} {value if equals else next(rest, '')}")
         elif not word.startswith("-"):
@@ -351,7 +377,3 @@ def _substitute(text: str, variables: Mapping[str, str]) -> str:
             f"a line grows to more than {_LONGEST_VALUE} characters by its variables", context=text[:80]
         )
     return value
-
-
-def _quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

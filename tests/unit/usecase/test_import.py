@@ -53,10 +53,7 @@ def test_a_dockerfile_on_the_official_image_is_taken_over() -> None:
 def test_requirements_are_taken_over_with_what_they_include() -> None:
     found = _read(requirements_txt=REQUIREMENTS, more_txt="attrs\n-r requirements.txt\n")
     assert found.requirements == ("attrs", "requests[socks]==2.31.0", 'pandas<3; python_version < "3.13"')
-    assert found.notes == (
-        "more.txt: line 2: names itself",
-        "requirements.txt: line 5: not taken over: git+https://host/thing: no project of an index",
-    )
+    assert found.notes == ("requirements.txt: line 5: not taken over: git+https://host/thing: no project of an index",)
 
 
 def test_of_a_lock_only_what_nothing_else_requires_is_asked_for() -> None:
@@ -130,3 +127,47 @@ def test_variables_that_double_fill_no_memory() -> None:
 def test_a_lock_of_another_shape_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^pylock\.toml: "):
         read_files(("pylock.toml",), {"pylock.toml": text}.get)
+
+
+@pytest.mark.parametrize("named", ["/etc/passwd", "../../secret.txt", "a/../../../secret.txt"])
+def test_requirements_are_read_from_nowhere_else(named: str) -> None:
+    asked: list[str] = []
+
+    def read(name: str) -> str | None:
+        asked.append(name)
+        return f"-r {named}\nalpha\n"
+
+    found = read_files(("team/requirements.txt",), read)
+    assert asked == ["team/requirements.txt"]
+    assert found.requirements == ("alpha",)
+    assert "it lies elsewhere" in found.notes[0]
+
+
+def test_a_file_that_many_name_is_read_once() -> None:
+    texts = {f"{number}.txt": f"-r {number + 1}.txt\n-r ./{number + 1}.txt\n" for number in range(40)}
+    asked: list[str] = []
+
+    def read(name: str) -> str | None:
+        asked.append(name)
+        return texts.get(name, "alpha\n-r 0.txt\n")
+
+    assert read_files(("0.txt",), read).requirements == ("alpha",)
+    assert len(asked) == 41
+
+
+def test_requirements_beside_and_above_are_read_within_the_folder() -> None:
+    texts = {"team/dev.txt": "-r base.txt\n-r ../all.txt\n", "team/base.txt": "alpha\n", "all.txt": "beta\n"}
+    assert read_files(("team/dev.txt",), texts.get).requirements == ("alpha", "beta")
+
+
+def test_the_official_images_own_version_is_known_in_its_dockerfile() -> None:
+    text = 'FROM apache/airflow:3.3.2-python3.13\nRUN pip install "apache-airflow==${AIRFLOW_VERSION}" alpha\n'
+    found = read_files(("Dockerfile",), {"Dockerfile": text}.get)
+    assert (found.requirements, found.airflow, found.notes) == (("alpha",), "3.3.2", ())
+
+
+def test_control_characters_leave_the_stack_readable() -> None:
+    found = Found(requirements=('alpha; platform_version == "\x01\x7f"',), airflow=None, python=None, notes=())
+    text = render_stack(found, description='a\n\x02"\\', airflow="3.3.2", base="trixie")
+    stack = parse_stack(text.encode(), name="team", file="stack.toml", requirements_in=None)
+    assert stack.description == 'a\n\x02"\\'
