@@ -29,6 +29,9 @@ from builder.snapshot.world import PARALLEL
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 INDEX_URL = f"http://{HOST}/simple"
+_MOST_PEERS = 256
+"""Connections; uv opens fifty."""
+_STRANGER_S = 10.0
 _MAX_HEAD = 64 << 10
 """Bytes of a request's head: resolvers send a few hundred."""
 _PAGES = "max-age=0, must-revalidate"
@@ -56,9 +59,14 @@ _UNKNOWN = Answer(status="404 Not Found")
 
 
 class LoopbackIndex:
-    """Serves views on a free port of the loopback while the context is open."""
+    """Serves views on a free port of the loopback while the context is open.
 
-    def __init__(self) -> None:
+    Args:
+        stranger_s: how long a connection may be open without the password.
+    """
+
+    def __init__(self, *, stranger_s: float = _STRANGER_S) -> None:
+        self.stranger_s = stranger_s
         self._password = secrets.token_urlsafe(24)
         self._views: dict[str, IndexView] = {}
         self._lock = threading.Lock()
@@ -124,13 +132,21 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._busy = False
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
         self._transport = transport
+        if len(self._peers) >= _MOST_PEERS:
+            self.close()
+            return
         self._peers.add(self)
+        # Whoever does not know the password shall not keep a connection either.
+        self._deadline = asyncio.get_running_loop().call_later(self._index.stranger_s, self.close)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._transport = None
         self._peers.discard(self)
 
@@ -157,7 +173,10 @@ class _Connection(asyncio.Protocol):
         if view is None:
             challenge = (("proxy-authenticate", "Basic"),)
             self._send(Answer(status="407 Proxy Authentication Required", headers=challenge), head_only=head_only)
-        elif method not in {"GET", "HEAD"} or not target.startswith(f"http://{HOST}/"):
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if method not in {"GET", "HEAD"} or not target.startswith(f"http://{HOST}/"):
             self._send(Answer(status="403 Forbidden"), head_only=head_only)
         else:
             path = target.removeprefix(f"http://{HOST}/").strip("/").split("/")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -118,6 +121,27 @@ def test_only_who_knows_the_password_is_answered(index: LoopbackIndex, view: Ind
 def test_credentials_that_cannot_be_read_are_none(index: LoopbackIndex, view: IndexView, value: str) -> None:
     index.serve(view)
     assert index.view_for(value) is None
+
+
+def test_who_does_not_know_the_password_keeps_no_connection(view: IndexView) -> None:
+    with LoopbackIndex(stranger_s=0.2) as index:
+        address = urlsplit(index.serve(view))
+        host, port = address.hostname or "", address.port or 0
+        known = httpx.Client(proxy=address.geturl())
+        with socket.create_connection((host, port), timeout=5) as stranger, known:
+            assert known.get(f"{INDEX_URL}/alpha/").status_code == 200
+            assert stranger.recv(1) == b""
+            assert known.get(f"{INDEX_URL}/alpha/").status_code == 200
+
+
+def test_connections_are_bounded(index: LoopbackIndex, view: IndexView) -> None:
+    address = urlsplit(index.serve(view))
+    host, port = address.hostname or "", address.port or 0
+    with ExitStack() as open_ones:
+        for _ in range(256):
+            open_ones.enter_context(socket.create_connection((host, port), timeout=5))
+        with socket.create_connection((host, port), timeout=5) as one_more, suppress(ConnectionError):
+            assert one_more.recv(1) == b""
 
 
 def test_a_known_page_is_not_sent_again(index: LoopbackIndex, view: IndexView) -> None:
