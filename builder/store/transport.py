@@ -164,7 +164,7 @@ class HttpTransport:
         self._timeout_s = timeout_s
         # Each question borrows a client of its own, lately used ones first: those who share one wait for each other.
         self._free: dict[bool, list[httpx.Client]] = {True: [], False: []}
-        self._made: list[httpx.Client] = []
+        self._closed = False
         self._contexts: dict[bool, ssl.SSLContext | bool] = {True: False}
         self._making = threading.Lock()
 
@@ -172,8 +172,14 @@ class HttpTransport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._made:
-            self._made.pop().close()
+        with self._making:
+            self._closed = True
+            free = [client for clients in self._free.values() for client in clients]
+            for clients in self._free.values():
+                clients.clear()
+        # A client in use is closed by who borrowed it: to close it here would leave a connection that is just being made.
+        for client in free:
+            client.close()
 
     @contextlib.contextmanager
     def open(self, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
@@ -188,7 +194,7 @@ class HttpTransport:
                 if response.status not in _REDIRECTS or target is None:
                     yield response
                     return
-                url = _redirected(url, target)
+                url = redirected(url, target)
         raise TransportError(f"more than {MAX_REDIRECTS} redirects", url=url, temporary=False)
 
     @contextlib.contextmanager
@@ -200,7 +206,7 @@ class HttpTransport:
         sent = {"accept-encoding": "identity", **headers}
         if authorization := _authorization(url) or self._credentials.get(origin(url)) or _from_netrc(url):
             sent["authorization"] = authorization
-        with self._borrowed(trusted=trusted) as client:
+        with self._borrowed(url, trusted=trusted) as client:
             try:
                 request = client.build_request("GET", redact(url), headers=sent)
                 answer = client.send(request, stream=True, follow_redirects=False, auth=None)
@@ -212,21 +218,23 @@ class HttpTransport:
                 answer.close()
 
     @contextlib.contextmanager
-    def _borrowed(self, *, trusted: bool) -> Iterator[httpx.Client]:
+    def _borrowed(self, url: str, *, trusted: bool) -> Iterator[httpx.Client]:
         """Take a client for one question; certificates are read when the first is made: it takes long, and often nobody asks."""
-        free = self._free[trusted]
-        try:
-            client = free.pop()
-        except IndexError:
-            with self._making:
-                if trusted not in self._contexts:
-                    self._contexts[trusted] = _tls_context(self._certificates)
-                client = self._make_client(verify=self._contexts[trusted])
-                self._made.append(client)
+        with self._making:
+            if self._closed:
+                raise TransportError("nothing is asked any more", url=url, temporary=False)
+            free = self._free[trusted]
+            if not free and trusted not in self._contexts:
+                self._contexts[trusted] = tls_context(self._certificates)
+            client = free.pop() if free else self._make_client(verify=self._contexts[trusted])
         try:
             yield client
         finally:
-            free.append(client)
+            with self._making:
+                if not self._closed:
+                    free.append(client)
+            if self._closed:
+                client.close()
 
     def _make_client(self, verify: ssl.SSLContext | bool) -> httpx.Client:  # noqa: FBT001  httpx's own parameter
         import httpx
@@ -269,7 +277,7 @@ def _translate(error: Exception, url: str) -> TransportError:
     return TransportError(text, url=url, temporary=not isinstance(error, permanent), unreached=unreached)
 
 
-def _redirected(url: str, target: str) -> str:
+def redirected(url: str, target: str) -> str:
     """Find where a redirect leads, and refuse what it must not lead to."""
     try:
         following = urljoin(redact(url), target)
@@ -312,7 +320,8 @@ def _read_netrc(place: Path, changed_at: int) -> Mapping[str, tuple[str, str, st
         return {}
 
 
-def _tls_context(certificates: Path | None) -> ssl.SSLContext:
+def tls_context(certificates: Path | None) -> ssl.SSLContext:
+    """Make what certificates are checked with: a file or folder of authorities, else the system's, else certifi's."""
     import ssl
 
     if certificates is not None:

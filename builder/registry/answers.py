@@ -1,0 +1,138 @@
+"""What registries answer: errors with their codes, links to further pages, offsets of uploads. Pure.
+
+Source: opencontainers/distribution-spec 1.1, "Error Codes", "Listing Tags", "Pushing a blob in chunks".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin
+
+from builder.errors import RegistryError
+from builder.store.transport import TransportError, origin, redact, redirected
+
+_LONGEST_TEXT: Final = 300
+_LINK: Final = re.compile(r'<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z*]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)')
+_RANGE: Final = re.compile(r"(?:bytes=)?0-(\d{1,18})\Z")
+_HINTS: Final = {
+    401: "log in with `docker login {host}` or `skopeo login {host}`, or name a credential helper in docker's config.json",
+    403: "the user that is logged in may not do this: ask whoever runs {host}",
+    404: "check the name; some registries want a repository to be made before the first push",
+    405: "{host} does not offer this",
+    413: "{host} limits the size of what is sent: ask whoever runs it",
+    429: "{host} limits how often it may be asked: try again later, or log in",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One entry of a registry's list of errors."""
+
+    code: str
+    """As `MANIFEST_UNKNOWN`."""
+    message: str
+
+
+class RegistryTroubleError(RegistryError):
+    """A registry refused, failed or fell silent.
+
+    Args:
+        message: what happened.
+        registry: its host.
+        context: the object.
+        status: of the answer, None where there was none.
+        details: the registry's own list.
+        temporary: another try may go well.
+        after_s: how long it asks to wait.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        registry: str,
+        context: str,
+        status: int | None = None,
+        details: Sequence[Detail] = (),
+        temporary: bool = False,
+        after_s: float | None = None,
+        hint: str = "",
+    ) -> None:
+        said = hint or hint_of(status, registry)
+        super().__init__(message, context=context, hint=said)
+        self.registry = registry
+        self.status = status
+        self.details = tuple(details)
+        self.temporary = temporary
+        self.after_s = after_s
+
+
+def hint_of(status: int | None, host: str) -> str:
+    """Say the way out of a status."""
+    known = _HINTS.get(status or 0)
+    if known:
+        return known.format(host=host)
+    if status is None:
+        return f"check that {host} can be reached from here, and try again"
+    return f"try again later; if it stays, ask whoever runs {host}" if status >= 500 else ""
+
+
+def parse_details(body: bytes) -> tuple[Detail, ...]:
+    """Read a registry's list of errors; empty where the body is none, as from a proxy in between."""
+    try:
+        errors = json.loads(body)["errors"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ()
+    if not isinstance(errors, list):
+        return ()
+    return tuple(
+        Detail(code=_plain(entry.get("code")), message=_plain(entry.get("message")))
+        for entry in errors[:10]
+        if isinstance(entry, dict)
+    )
+
+
+def say(status: int, details: Sequence[Detail]) -> str:
+    """Write an answer that is no success in one line."""
+    told = "; ".join(": ".join(part for part in (entry.code, entry.message) if part) for entry in details)
+    return f"HTTP {status}" + (f" ({told})" if told else "")
+
+
+def _plain(value: object) -> str:
+    text = value if isinstance(value, str) else ""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])
+
+
+def next_page(url: str, headers: Mapping[str, str]) -> str | None:
+    """Find the next page of a list; None where this is the last, or it lies elsewhere."""
+    for address, parameters in _LINK.findall(headers.get("link", "")):
+        if re.search(r';\s*rel\s*=\s*"?next"?\s*(?:;|\Z)', parameters):
+            try:
+                following = redact(urljoin(url, address))
+                return following if origin(following) == origin(url) else None
+            except (ValueError, TransportError):
+                return None
+    return None
+
+
+def upload_address(url: str, headers: Mapping[str, str]) -> str:
+    """Find where an upload goes on; raises TransportError where that is nowhere, or without TLS after TLS."""
+    target = headers.get("location")
+    if not target:
+        raise TransportError("the answer does not say where the upload goes on", url=url, temporary=False)
+    secure = url.startswith("https://")
+    if secure and target.startswith("http://") and origin(target)[1] == origin(url)[1]:
+        # A registry behind a proxy that ends TLS often does not know of it.
+        target = "https://" + target.removeprefix("http://")
+    return redirected(url, target)
+
+
+def upload_offset(headers: Mapping[str, str]) -> int:
+    """Read how many bytes of an upload a registry has; 0 where it does not say. `0-0` is none, as most mean it."""
+    match = _RANGE.match(headers.get("range", "").strip())
+    last = int(match[1]) if match else 0
+    return last + 1 if last else 0
