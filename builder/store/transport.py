@@ -230,11 +230,15 @@ class HttpTransport:
         try:
             yield client
         finally:
-            with self._making:
-                if not self._closed:
-                    free.append(client)
-            if self._closed:
-                client.close()
+            self._give_back(client, trusted=trusted)
+
+    def _give_back(self, client: httpx.Client, *, trusted: bool) -> None:
+        with self._making:
+            closed = self._closed
+            if not closed:
+                self._free[trusted].append(client)
+        if closed:
+            client.close()
 
     def _make_client(self, verify: ssl.SSLContext | bool) -> httpx.Client:  # noqa: FBT001  httpx's own parameter
         import httpx

@@ -72,6 +72,7 @@ def make_lock_tools(
             watch=watch,
         )
 
+        later.callback(world.close)
         serve = _serve_late(later)
         yield LockTools(
             world=world,

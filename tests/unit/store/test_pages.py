@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
+import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,3 +63,24 @@ def test_what_unpacks_to_more_than_was_ready_to_be_read_is_refused(server: Fault
     bomb = gzip.compress(bytes(50 << 20))
     with pytest.raises(AnswerTooLargeError):
         read(server, Answer(body=bomb, headers=PACKED), largest=1 << 20)
+
+
+def test_who_still_asks_when_all_is_closed_leaves_no_connection(server: FaultServer) -> None:
+    url = server.on("/slow", Answer(body=TEXT, pause_s=0.05))
+    errors: list[BaseException] = []
+
+    def ask(transport: HttpTransport) -> None:
+        try:
+            read_page(url, transport, patience=Patience(tries=1))
+        except PackageIndexError as error:
+            errors.append(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        with HttpTransport() as transport:
+            asked = [pool.submit(ask, transport) for _ in range(6)]
+            while not server.requests:
+                time.sleep(0.001)
+        late = pool.submit(ask, transport)
+    assert [future.exception() for future in (*asked, late)] == [None] * 7
+    assert "nothing is asked any more" in str(errors[-1])
+    gc.collect()  # A connection that was left open would warn now, which is an error here.
