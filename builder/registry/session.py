@@ -21,7 +21,7 @@ from builder.oci.fields import MAX_DOCUMENT_BYTES
 from builder.registry.answers import RegistryTroubleError, parse_details, say
 from builder.registry.credentials import Credentials
 from builder.registry.model import Repository
-from builder.registry.settings import RegistrySettings, is_loopback
+from builder.registry.settings import DOCKER_HUB, RegistrySettings, is_loopback
 from builder.registry.tokens import Tokens
 from builder.registry.wire import Wire
 from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
@@ -36,6 +36,12 @@ _LEAST_SPEED: Final = 1 << 18
 PULL: Final = "pull"
 PUSH: Final = "pull,push"
 DELETE: Final = "delete,pull"
+
+
+def _remote_path(repository: Repository) -> str:
+    """Write a repository as its registry has it: docker.io keeps its own images below `library`."""
+    hub = repository.registry == DOCKER_HUB and "/" not in repository.path
+    return f"library/{repository.path}" if hub else repository.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +63,8 @@ class Call:
 
     def scopes(self) -> frozenset[str]:
         """Write what a token must be good for."""
-        own = f"repository:{self.repository.path}:{self.actions}"
-        return frozenset((own, f"repository:{self.mount_from.path}:pull") if self.mount_from else (own,))
+        own = f"repository:{_remote_path(self.repository)}:{self.actions}"
+        return frozenset((own, f"repository:{_remote_path(self.mount_from)}:pull") if self.mount_from else (own,))
 
     @property
     def context(self) -> str:
@@ -238,7 +244,7 @@ class Session:
     @contextlib.contextmanager
     def _redirected(self, call: Call, authorization: str | None) -> Iterator[Response]:
         repository = call.repository
-        url = call.url or f"{self._settings.address(repository.registry)}/v2/{self._path(repository)}/{call.path}"
+        url = call.url or f"{self._settings.address(repository.registry)}/v2/{_remote_path(repository)}/{call.path}"
         for _ in range(MAX_REDIRECTS + 1):
             headers = dict(call.headers)
             if authorization and origin(url) == self._own(call):
@@ -254,12 +260,6 @@ class Session:
                 url = redirected(url, target)
                 self._check_target(call, url)
         raise TransportError(f"more than {MAX_REDIRECTS} redirects", url=url, temporary=False)
-
-    @staticmethod
-    def _path(repository: Repository) -> str:
-        """Write a repository as the registry has it: docker.io keeps its own images below `library`."""
-        hub = repository.registry == "docker.io" and "/" not in repository.path
-        return f"library/{repository.path}" if hub else repository.path
 
     def _check_target(self, call: Call, url: str) -> None:
         host = urlsplit(url).hostname or ""
