@@ -1,0 +1,100 @@
+"""Blobs in the folder of an image layout, to be pushed from and pulled into: a blob gets its name when it is whole.
+
+What is pulled is checked twice: by the client, and here, where it gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from builder.atomic import TEMPORARY_PREFIX, replacing
+from builder.errors import DigestMismatchError, IntegrityError, MissingBlobError
+from builder.oci.descriptor import Descriptor
+from builder.oci.index import Index, dump_index
+from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME, blob_path
+
+_CHUNK: Final = 1 << 20
+
+
+class FolderBlobs:
+    """A BlobSource and a BlobSink over `blobs/sha256` of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _place(self, descriptor: Descriptor) -> Path:
+        return self.folder / blob_path(descriptor.digest)
+
+    def open_at(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
+        """Iterate over a blob's bytes from an offset; raises MissingBlobError, or IntegrityError for no plain file."""
+        place = self._place(descriptor)
+        try:
+            handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise MissingBlobError("the layout does not hold it", context=str(place)) from None
+        with os.fdopen(handle, "rb", buffering=0) as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise IntegrityError("is no plain file", context=str(place))
+            stream.seek(offset)
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there, whole: it is read."""
+        try:
+            if self._place(descriptor).stat(follow_symlinks=False).st_size != descriptor.size:
+                return False
+            hashed = hashlib.sha256()
+            for chunk in self.open_at(descriptor, 0):
+                hashed.update(chunk)
+        except (OSError, MissingBlobError, IntegrityError):
+            return False
+        return hashed.hexdigest() == descriptor.digest.hex
+
+    def write(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        """Keep a blob under its digest; raises DigestMismatchError, and nothing is kept then."""
+        place = self._place(descriptor)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=TEMPORARY_PREFIX)
+        try:
+            hashed = hashlib.sha256()
+            with os.fdopen(handle, "wb", buffering=0) as stream:
+                for chunk in chunks:
+                    hashed.update(chunk)
+                    _write_all(stream.fileno(), chunk)
+                os.fchmod(stream.fileno(), 0o644)
+            if hashed.hexdigest() != descriptor.digest.hex:
+                raise DigestMismatchError(f"what came hashes to sha256:{hashed.hexdigest()}", context=str(place))
+            Path(name).replace(place)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+
+    def write_index(self, roots: Iterable[tuple[Descriptor, str]]) -> None:
+        """Make the folder a layout of these images and artifacts."""
+        named = tuple(
+            Descriptor(
+                media_type=root.media_type,
+                digest=root.digest,
+                size=root.size,
+                annotations=((REF_NAME, name),) if name else (),
+            )
+            for root, name in roots
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, data in ((LAYOUT_FILE, LAYOUT_BYTES), (INDEX_FILE, dump_index(Index(manifests=named)))):
+            with replacing(self.folder / name, mode=0o644) as stream:
+                stream.write(data)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
