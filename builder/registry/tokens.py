@@ -209,11 +209,13 @@ class Tokens:
 
     @staticmethod
     def _refusal(realm: str, registry: str, message: str) -> RegistryTroubleError:
-        netloc = urlsplit(shown(realm)).netloc if "://" in realm else ""
+        # Not parsed: it may be no address at all.
+        netloc = shown(realm).partition("://")[2].partition("/")[0]
+        listed = f'[registries."{registry}"] token-hosts = ["{netloc}"]'
         return RegistryTroubleError(
             message,
             registry=registry,
             context=f"{registry}: {shown(realm)[:300]}",
             status=401,
-            hint=f'if that is right, add it in config.toml: [registries."{registry}"] token-hosts = ["{netloc}"]',
+            hint=f"if that is right, list it in config.toml: {listed}" if netloc else f"ask whoever runs {registry}",
         )

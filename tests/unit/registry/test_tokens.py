@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from builder.registry.answers import RegistryTroubleError
+from builder.registry.credentials import Credential
+from builder.registry.settings import HostSettings, RegistrySettings
+from builder.registry.tokens import Tokens
+
+HOST = "r.example.org"
+SCOPES = frozenset({"repository:a:pull"})
+
+
+def word(text: str) -> str:
+    """Say that a literal is nobody's secret."""
+    return text
+
+
+class Service:
+    def __init__(self, credential: Credential | None, *, token_hosts: tuple[str, ...] = ()) -> None:
+        self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
+        self.credential = credential
+        self.time = 0.0
+        self.body = '{"token": "t%d", "expires_in": 100}'
+        settings = RegistrySettings(hosts={HOST: HostSettings(token_hosts=token_hosts)})
+        self.tokens = Tokens(self, settings, self.fetch, now=lambda: self.time)
+
+    def find(self, registry: str) -> Credential | None:
+        assert registry == HOST
+        return self.credential
+
+    def fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        self.asked.append((method, url, headers, body))
+        return 200, (self.body % len(self.asked) if "%" in self.body else self.body).encode()
+
+    def answer(self, realm: str, refused: str | None = None) -> str | None:
+        return self.tokens.answer(HOST, SCOPES, f'Bearer realm="{realm}",service="s"', refused)
+
+
+PASSWORD = Credential(user="u", secret=word("p"))
+
+
+def test_nothing_is_sent_before_it_is_asked_for() -> None:
+    service = Service(PASSWORD)
+    assert service.tokens.header(HOST, SCOPES) is None
+    assert not service.asked
+
+
+def test_token_is_kept_by_scope_and_got_anew_before_it_ends() -> None:
+    service = Service(PASSWORD)
+    assert service.answer(f"https://{HOST}/token") == "Bearer t1"
+    service.time = 79
+    assert service.tokens.header(HOST, SCOPES) == "Bearer t1"
+    assert service.tokens.header(HOST, frozenset({"repository:b:pull"})) == "Bearer t2"
+    service.time = 81
+    assert service.tokens.header(HOST, SCOPES) == "Bearer t3"
+    assert service.asked[0][:2] == ("GET", f"https://{HOST}/token?service=s&scope=repository%3Aa%3Apull")
+
+
+def test_token_refused_meanwhile_is_got_anew() -> None:
+    service = Service(PASSWORD)
+    first = service.answer(f"https://{HOST}/token")
+    assert service.answer(f"https://{HOST}/token", first) == "Bearer t2"
+    assert service.answer(f"https://{HOST}/token", first) == "Bearer t2"
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://r.example.org/token",
+        "https://evil.example.com/token",
+        "https://r.example.org@evil.example.com/token",
+        "https://r.example.org.evil.example.com/",
+        "http://127.0.0.1/token",
+        "file:///etc/passwd",
+        "//r.example.org/token",
+        "https://[",
+    ],
+)
+def test_password_is_not_sent_there(realm: str) -> None:
+    service = Service(PASSWORD)
+    with pytest.raises(RegistryTroubleError) as caught:
+        service.answer(realm)
+    assert not service.asked
+    assert HOST in str(caught.value)
+    assert caught.value.hint
+
+
+def test_listed_token_service_gets_the_password() -> None:
+    service = Service(PASSWORD, token_hosts=("auth.example.org",))
+    assert service.answer("https://auth.example.org/token") == "Bearer t1"
+    assert "authorization" in service.asked[0][2]
+
+
+def test_anybody_may_ask_another_host_over_tls_without_a_password() -> None:
+    service = Service(None)
+    assert service.answer("https://auth.example.com/token") == "Bearer t1"
+    assert service.asked[0][2] == {}
+
+
+def test_identity_token_is_exchanged_by_post() -> None:
+    service = Service(Credential(user="<token>", secret=word("it"), is_identity_token=True))
+    service.answer(f"https://{HOST}/token")
+    method, url, _, body = service.asked[0]
+    assert (method, url) == ("POST", f"https://{HOST}/token")
+    assert b"refresh_token=it" in (body or b"")
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"token": "a\\nb"}', '{"token": 1}', "<html>"])
+def test_token_that_cannot_be_read_is_refused(body: str) -> None:
+    service = Service(None)
+    service.body = body
+    with pytest.raises(RegistryTroubleError, match="no token"):
+        service.answer(f"https://{HOST}/token")
+
+
+def test_basic_is_answered_only_with_a_password() -> None:
+    assert Service(None).tokens.answer(HOST, SCOPES, "Basic", None) is None
+    assert Service(PASSWORD).tokens.answer(HOST, SCOPES, "Basic", None) == PASSWORD.basic()
+    assert Service(PASSWORD).tokens.answer(HOST, SCOPES, "Basic", PASSWORD.basic()) is None
