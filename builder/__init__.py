@@ -9,7 +9,7 @@ An image is a pure function of its lock. The words of this code:
 - plan: which distribution goes into which layer, in which order.
 
 Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down -> store/ files by hash ->
-wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container.
+wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container, registry/ others.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
 """
 
