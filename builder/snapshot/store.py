@@ -167,7 +167,8 @@ class SqliteSnapshotStore:
                 whole = dump_snapshot(replace(entry.snapshot, metadata=metadata))
                 data = zstandard.ZstdCompressor(level=3).compress(whole)
                 taken_at = row[0] if before else entry.taken_at
-                database.execute("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", (entry.id, taken_at, data))
+                written = "ON CONFLICT (id) DO UPDATE SET data = excluded.data"
+                database.execute(f"INSERT INTO snapshot VALUES (?, ?, ?) {written}", (entry.id, taken_at, data))
             database.executemany("INSERT OR REPLACE INTO locked VALUES (?, ?, ?)", locks)
 
         self._write(write)
@@ -177,7 +178,8 @@ class SqliteSnapshotStore:
         locks: dict[str, dict[str, Digest]] = {}
         for id_, stack, raw in self._read("SELECT id, stack, digest FROM locked ORDER BY stack"):
             locks.setdefault(id_, {})[stack] = Digest(raw.hex())
-        rows = self._read("SELECT id, taken_at, data FROM snapshot ORDER BY taken_at DESC, id")
+        # Of one second, the one that was begun last is the newest: a row keeps its place when it is written anew.
+        rows = self._read("SELECT id, taken_at, data FROM snapshot ORDER BY taken_at DESC, rowid DESC")
         return tuple(
             SnapshotEntry(id=id_, taken_at=taken_at, snapshot=snapshot, locks=locks.get(id_, {}))
             for id_, taken_at, packed in rows

@@ -175,3 +175,13 @@ def test_threads_and_processes_write_side_by_side(tmp_path: Path) -> None:
     assert errors == []
     with SqliteSnapshotStore(path) as store:
         assert len(store.known_pages("k")) == 360
+
+
+def test_of_one_second_the_snapshot_begun_last_is_the_newest(tmp_path: Path) -> None:
+    entries = [entry_of(str(number).encode()) for number in range(8)]
+    with SqliteSnapshotStore(tmp_path / "s.db") as store:
+        for entry in entries:
+            store.save(entry)
+        first = entries[0]
+        store.save(replace(first, snapshot=replace(first.snapshot, metadata={"w": Digest.of(b"metadata")})))
+        assert [found.id for found in store.entries()] == [entry.id for entry in reversed(entries)]
