@@ -167,8 +167,8 @@ class SqliteSnapshotStore:
                 whole = dump_snapshot(replace(entry.snapshot, metadata=metadata))
                 data = zstandard.ZstdCompressor(level=3).compress(whole)
                 taken_at = row[0] if before else entry.taken_at
-                written = "ON CONFLICT (id) DO UPDATE SET data = excluded.data"
-                database.execute(f"INSERT INTO snapshot VALUES (?, ?, ?) {written}", (entry.id, taken_at, data))
+                query = "INSERT INTO snapshot VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
+                database.execute(query, (entry.id, taken_at, data))
             database.executemany("INSERT OR REPLACE INTO locked VALUES (?, ?, ?)", locks)
 
         self._write(write)
