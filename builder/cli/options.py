@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from builder.errors import InvalidInputError
 from builder.platform import PLATFORMS, Platform, parse_platform, platform_of_machine
 
 DEFAULT_STACK = "core"
+
+if TYPE_CHECKING:
+    from builder.registry.model import Reference, Repository
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -101,3 +104,39 @@ def jobs_option(function: _F) -> _F:
         metavar="N",
         help="Most processes or connections at a time. Default: the processors of this machine.",
     )(function)
+
+
+def workers_option(function: _F) -> _F:
+    """Add `--workers`, the most blobs on the way at a time."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1, max=64),
+        default=4,
+        metavar="N",
+        help="Most blobs on the way at a time. Default: 4.",
+    )(function)
+
+
+def parse_reference_argument(ctx: click.Context, param: click.Parameter, value: str) -> Reference:
+    """Read a reference that an argument gives, as a callback of click."""
+    from builder.registry.model import parse_reference
+
+    del ctx, param
+    return parse_reference(value)
+
+
+def reference_or_repository(ctx: click.Context, param: click.Parameter, value: str) -> tuple[Repository, str | None]:
+    """Read a repository, with or without a tag, that an argument gives, as a callback of click.
+
+    Raises:
+        InvalidInputError: it is none, or names a digest, which decides itself what is pushed.
+    """
+    from builder.registry.model import parse_reference, parse_repository
+
+    del ctx, param
+    if "@" in value:
+        raise InvalidInputError("names a digest, but the image decides that", context=value, hint="leave it out")
+    if ":" not in value.rpartition("/")[2]:
+        return parse_repository(value), None
+    found = parse_reference(value)
+    return found.repository, found.tag

@@ -1,0 +1,32 @@
+"""`airflow-kubler tag`: channels moved in a registry."""
+
+from __future__ import annotations
+
+import click
+
+from builder.cli.options import json_option, parse_reference_argument
+from builder.cli.output import show_json, show_text
+from builder.registry.model import Reference
+from builder.usecase.ship import tag_image
+from builder.wiring.registries import make_registry
+
+
+@click.command()
+@click.argument("reference", callback=parse_reference_argument)
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+@json_option
+def command(reference: Reference, tags: tuple[str, ...], *, as_json: bool) -> None:
+    """Make each TAG stand for the image at REFERENCE, in its repository; nothing but the tags is written.
+
+    A tag of the form STACK-YYYYMMDD.N that stands for another image is refused.
+    """
+    with make_registry() as registry:
+        moved = tag_image(registry, reference, tags)
+    digest = moved.digest
+    if as_json:
+        rows = [{"tag": tag, "before": str(before) if before else None} for tag, before in moved.before.items()]
+        show_json({"reference": f"{reference.repository}@{digest}", "digest": str(digest), "tags": rows})
+        return
+    for tag, before in moved.before.items():
+        was = "unchanged" if before == digest else f"was {before}" if before else "new"
+        show_text(f"{reference.repository.at(tag)}  {digest}  {was}")

@@ -1,0 +1,205 @@
+"""Images shipped: immutable tags stand for ever, channels move, a lost race takes the next number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from builder.digest import Digest
+from builder.errors import BuildError, InvalidInputError, RegistryError
+from builder.oci import media
+from builder.oci.config import Config, History, RunConfig
+from builder.oci.descriptor import describe
+from builder.platform import AMD64
+from builder.registry.client import HttpRegistry
+from builder.registry.model import Repository, parse_repository
+from builder.usecase.list_tags import list_tags
+from builder.usecase.ship import Shipped, ShipRequest, fetch_image, plan_ship, read_image, ship, tag_image
+from tests.support.registries import Asked, Fault, SmallRegistry
+from tests.support.registry_images import client, close_clients
+from tests.support.tiny_image import write_layout
+
+DAY = "20261124"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A registry, and a folder for layouts."""
+
+    small: SmallRegistry
+    folder: Path
+
+    @property
+    def registry(self) -> HttpRegistry:
+        return client()
+
+    @property
+    def repository(self) -> Repository:
+        return parse_repository(f"{self.small.host}/team/airflow")
+
+    def image(self, content: str, *, lock: Digest | None = None) -> Path:
+        """Write an image of the stack `tiny`, unless it is there."""
+        folder = self.folder / content
+        if not folder.exists():
+            data = content.encode()
+            labels = (("airflow-kubler.lock", str(lock)),) if lock else ()
+            config = Config(
+                platform=AMD64,
+                created=0,
+                run=RunConfig(user="0", env=(), entrypoint=(), working_dir="/", labels=labels),
+                diff_ids=(Digest.of(data),),
+                history=(History(created=0, created_by=""),),
+            )
+            write_layout(folder, AMD64, config, describe(media.LAYER_TAR, data), data)
+        return folder
+
+    def push(self, content: str, *tags: str, day: str = DAY, dated: bool = True) -> Shipped:
+        request = ShipRequest(layout=self.image(content), repository=self.repository, day=day, tags=tags, dated=dated)
+        plan = plan_ship(self.registry, request, read_image(request.layout))
+        return ship(self.registry, request, plan)
+
+    def stands(self, tag: str) -> Digest | None:
+        found = self.registry.manifest(self.repository.at(tag))
+        return found.digest if found else None
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Setting]:
+    with SmallRegistry() as small:
+        yield Setting(small, tmp_path)
+        close_clients()
+
+
+def test_each_image_gets_the_next_tag_and_keeps_it(setting: Setting) -> None:
+    assert setting.push("one").tags == ("tiny-20261124.01",)
+    assert setting.push("two").tags == ("tiny-20261124.02",)
+    assert setting.push("one").tags == ("tiny-20261124.01",)
+    assert setting.push("two", day="20261125").tags == ("tiny-20261124.02",)
+    assert setting.push("three", day="20261125").tags == ("tiny-20261125.01",)
+
+
+def test_nothing_is_sent_twice(setting: Setting) -> None:
+    assert setting.push("one").report.sent_bytes > 0
+    setting.small.asked.clear()
+    again = setting.push("one")
+    assert again.report.sent_bytes == 0
+    assert {asked.method for asked in setting.small.asked} <= {"GET", "HEAD"}
+
+
+def test_channels_move_and_say_what_they_stood_for(setting: Setting) -> None:
+    first = setting.push("one", "dev", "prod").report.descriptor.digest
+    second = setting.push("two", "dev").report.descriptor.digest
+    assert (setting.stands("dev"), setting.stands("prod")) == (second, first)
+    moved = tag_image(setting.registry, setting.repository.at("tiny-20261124.02"), ["prod", "new", "dev"])
+    assert (moved.digest, dict(moved.before)) == (second, {"prod": first, "new": None, "dev": second})
+    assert setting.stands("prod") == setting.stands("new") == second
+
+
+def test_an_immutable_tag_is_never_written_again(setting: Setting) -> None:
+    first = setting.push("one").report.descriptor.digest
+    with pytest.raises(InvalidInputError, match=r"tiny-20261124\.01: the tag is immutable, and stands for sha256"):
+        setting.push("two", "dev", "tiny-20261124.01")
+    assert (setting.stands("tiny-20261124.01"), setting.stands("dev")) == (first, None)
+    setting.push("two")
+    with pytest.raises(InvalidInputError, match="immutable"):
+        tag_image(setting.registry, setting.repository.at("tiny-20261124.02"), ["dev", "tiny-20261124.01"])
+    assert (setting.stands("tiny-20261124.01"), setting.stands("dev")) == (first, None)
+
+
+def test_a_tag_of_ones_own_is_enough(setting: Setting) -> None:
+    assert setting.push("one", "tiny-20200101.05").tags == ("tiny-20200101.05",)
+    assert setting.push("one", "tiny-20200101.05").tags == ("tiny-20200101.05",)
+    assert setting.push("two", "dev", dated=False).tags == ("dev",)
+    assert setting.push("three", dated=False).tags == ()
+
+
+def test_a_tag_that_another_took_meanwhile_is_left_to_him(setting: Setting) -> None:
+    request = ShipRequest(layout=setting.image("one"), repository=setting.repository, day=DAY)
+    plan = plan_ship(setting.registry, request, read_image(request.layout))
+    other = setting.push("two")
+    assert other.tags == ("tiny-20261124.01",)
+    assert ship(setting.registry, request, plan).tags == ("tiny-20261124.02",)
+    assert setting.stands("tiny-20261124.01") == other.report.descriptor.digest
+
+
+def test_a_tag_that_was_overwritten_at_the_same_moment_is_left_to_the_faster(setting: Setting) -> None:
+    other = setting.push("two", dated=False).report.descriptor.digest
+    done: list[Asked] = []
+
+    def overtake(asked: Asked) -> Fault | None:
+        # Between the write of the tag and its reading, another writes it.
+        if asked.method == "GET" and asked.path.endswith("/tiny-20261124.01") and not done and written(asked):
+            done.append(asked)
+            setting.small.state.tags["team/airflow", "tiny-20261124.01"] = str(other)
+        return None
+
+    def written(_: Asked) -> bool:
+        return setting.small.count("PUT", "tiny-20261124.01") > 0
+
+    setting.small.fault = overtake
+    assert setting.push("one").tags == ("tiny-20261124.02",)
+    assert done
+    assert setting.stands("tiny-20261124.01") == other
+
+
+def test_a_channel_that_somebody_else_moves_at_the_same_moment_is_told(setting: Setting) -> None:
+    other = setting.push("two", dated=False).report.descriptor.digest
+
+    def overtake(asked: Asked) -> Fault | None:
+        if asked.method == "GET" and asked.path.endswith("/dev") and setting.small.count("PUT", "/dev"):
+            setting.small.state.tags["team/airflow", "dev"] = str(other)
+        return None
+
+    setting.small.fault = overtake
+    with pytest.raises(RegistryError, match=r"dev: the tag stands for sha256:.* after it was set"):
+        setting.push("one", "dev")
+
+
+def test_an_image_of_another_lock_is_not_pushed(setting: Setting, tmp_path: Path) -> None:
+    lock = tmp_path / "pylock.tiny.toml"
+    lock.write_bytes(b"locked")
+    assert read_image(setting.image("one", lock=Digest.of(b"locked")), lock=lock).name == "tiny"
+    with pytest.raises(BuildError, match="built from another lock"):
+        read_image(setting.image("two", lock=Digest.of(b"before")), lock=lock)
+    with pytest.raises(BuildError, match="there is no image"):
+        read_image(tmp_path / "nothing")
+
+
+def test_tags_are_listed_newest_first_and_channels_by_what_they_stand_for(setting: Setting) -> None:
+    setting.push("one", "prod")
+    setting.push("two", "dev", "staging", day="20261125")
+    setting.push("three", "other-20200101.01", "else")
+    views = list_tags(setting.registry, setting.repository)
+    assert [(view.tag, view.same_as) for view in views] == [
+        ("other-20200101.01", ("else",)),
+        ("tiny-20261125.01", ("dev", "staging")),
+        ("tiny-20261124.01", ("prod",)),
+        ("dev", ("tiny-20261125.01",)),
+        ("else", ("other-20200101.01",)),
+        ("prod", ("tiny-20261124.01",)),
+        ("staging", ("tiny-20261125.01",)),
+    ]
+    assert [view.tag for view in list_tags(setting.registry, setting.repository, stack="other")] == [
+        "other-20200101.01",
+        "else",
+    ]
+    assert list_tags(setting.registry, replace(setting.repository, path="nothing")) == ()
+
+
+def test_what_is_pulled_is_the_layout_that_was_pushed(setting: Setting, tmp_path: Path) -> None:
+    setting.push("one", "dev")
+    fetch_image(setting.registry, setting.repository.at("dev"), tmp_path / "pulled")
+    pulled, pushed = (
+        {p.name: p.read_bytes() for p in f.rglob("*") if p.is_file() and p.name != "index.json"}
+        for f in (tmp_path / "pulled", setting.image("one"))
+    )
+    assert pulled == pushed
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.odt").write_bytes(b"precious")
+    with pytest.raises(InvalidInputError, match="holds something that is no layout"):
+        fetch_image(setting.registry, setting.repository.at("dev"), full)
+    assert [path.name for path in full.iterdir()] == ["thesis.odt"]
