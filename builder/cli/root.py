@@ -53,6 +53,7 @@ VERBS: dict[str, Verb] = {
     "pull": Verb("builder.cli.pull:command", "Pull an image or artifact as an OCI layout."),
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
+    "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
     "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),

@@ -35,13 +35,40 @@ def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--digest", callback=_parse_digest, metavar="DIGEST", help="Compare with the digest of an image index instead."
 )
+@click.option("--rebuild", is_flag=True, help="STACK is an image in a registry: rebuild it from its archive alone.")
+@click.option(
+    "--attest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --rebuild: write an in-toto statement on what came out.",
+)
+@click.option("--rebuilder", metavar="NAME", help="Of the statement: who and where. Default: user@host.")
 @jobs_option
 @json_option
 @click.pass_obj
-def command(
+def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_json: bool, **how: Any) -> int:
+    """Build STACK again from its lock, without any cache, and compare; exit status 1 where anything differs.
+
+    With --rebuild, STACK is a reference, as registry.example.org/team/airflow:prod: lock and inputs come from the archive
+    beside the image, and from nowhere else; no project is needed.
+    """
+    if ("/" in stack) != rebuild:
+        what = "names an image in a registry" if "/" in stack else "is no reference to an image in a registry"
+        raise click.UsageError(f"{stack!r} {what}: {'add' if '/' in stack else 'name one with'} --rebuild")
+    if rebuild:
+        from builder.cli.verify_reference import verify_reference
+
+        if how["layout"] or how["digest"]:
+            raise click.UsageError("--layout and --digest say nothing with --rebuild")
+        return verify_reference(stack, jobs, attest=how["attest"], rebuilder=how["rebuilder"], as_json=as_json)
+    if how["attest"] or how["rebuilder"]:
+        raise click.UsageError("--attest and --rebuilder need --rebuild")
+    return _verify(context, stack, how["layout"], how["digest"], jobs, as_json=as_json)
+
+
+def _verify(
     context: Context, stack: str, layout: Path | None, digest: Digest | None, jobs: int, *, as_json: bool
 ) -> int:
-    """Build STACK again from its lock, without any cache, and compare; exit status 1 where anything differs."""
     from builder.usecase.verify import verify_digest, verify_layout
 
     project = context.project()

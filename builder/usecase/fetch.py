@@ -167,7 +167,7 @@ def fetch(
         FetchIncompleteError: other files cannot be had, too.
     """
     wheels, debs = wanted_wheels(scope), wanted_debs(scope)
-    own = _keep_own_files(scope, store)
+    own = keep_own_files(scope, store)
     missing_wheels = {file: project for file, project in wheels.items() if not store.holds(file)}
     missing_debs = {file: deb for file, deb in debs.items() if not store.holds(file)}
     missing = (*missing_wheels, *missing_debs)
@@ -265,7 +265,7 @@ def wanted_debs(scope: FetchScope) -> dict[LockedFile, LockedDeb]:
     }
 
 
-def _keep_own_files(scope: FetchScope, store: FileStore) -> int:
+def keep_own_files(scope: FetchScope, store: FileStore) -> int:
     """Keep the files that a stack brings itself; what is absent here is the lock's business to tell."""
     files = {file for lock, _ in scope.locks for _, file in lock.files}
     for file in files:

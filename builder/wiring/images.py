@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from builder.platform import Platform
     from builder.project import Project
     from builder.run.model import Engine, RunnableImage
+    from builder.usecase.archive import InputStore
     from builder.usecase.build import BuildTools, Compilers, Watch
 
 
@@ -38,6 +39,24 @@ def build_tools(jobs: int, watch: Watch | None = None) -> BuildTools:
         jobs=jobs,
         watch=watch,
     )
+
+
+@contextmanager
+def make_rebuild_room(jobs: int, watch: Watch) -> Iterator[tuple[Path, InputStore, BuildTools]]:
+    """Make a folder that goes away, with a store and a cache of its own, both empty: nothing of the user's is read."""
+    from tempfile import TemporaryDirectory
+
+    from builder.image.compilers import StoreCompilers
+    from builder.store.files import DirectoryFileStore
+    from builder.usecase.build import BuildTools
+
+    parent = cache_root(os.environ) / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent, prefix="rebuild-") as folder:
+        root = Path(folder)
+        files, artefacts = DirectoryFileStore(root), DirectoryArtefactStore(root, durable=False)
+        compilers = StoreCompilers(files, artefacts, platform_of_machine(os.uname().machine))
+        yield root, files, BuildTools(files=files, artefacts=artefacts, compilers=compilers, jobs=jobs, watch=watch)
 
 
 @contextmanager

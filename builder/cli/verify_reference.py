@@ -1,0 +1,85 @@
+"""`airflow-kubler verify REFERENCE --rebuild`: an image in a registry made again from its archive alone."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from builder import __version__
+from builder.archive.attestation import Rebuild, dump_statement
+from builder.atomic import replacing
+from builder.cli.options import host_platform
+from builder.cli.output import note, progress, render_size, show_json, show_text
+from builder.registry.model import parse_reference
+from builder.usecase.rebuild import RebuildReport, rebuild
+from builder.usecase.shipped import read_shipped
+from builder.wiring.images import make_rebuild_room
+from builder.wiring.registries import make_registry
+
+
+def verify_reference(text: str, jobs: int, *, attest: Path | None, rebuilder: str | None, as_json: bool) -> int:
+    """Rebuild an image and say what came out; returns the exit status, 1 where anything differs."""
+    reference = parse_reference(text)
+    started = int(time.time())
+    with (
+        make_registry() as registry,
+        make_rebuild_room(jobs, lambda total: progress("rebuild", total)) as (room, store, tools),
+    ):
+        image = read_shipped(registry, reference)
+        report = rebuild(registry, image, room, store, tools, host_platform(), told=note)
+    if attest is not None:
+        who = rebuilder or f"{_user()}@{platform.node()}"
+        with replacing(attest, mode=0o644) as stream:
+            stream.write(dump_statement(_statement(report, who, started, int(time.time()))))
+    if as_json:
+        show_json(_as_json(report))
+    elif report.differences:
+        show_text("\n".join(f"differs: {difference}" for difference in report.differences))
+    else:
+        show_text(f"{image.reference} was rebuilt to the same digest")
+        show_text(f"from {report.inputs} inputs, {render_size(report.input_bytes)}, of {report.archive.digest}")
+    return 1 if report.differences else 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _statement(report: RebuildReport, rebuilder: str, started: int, finished: int) -> Rebuild:
+    return Rebuild(
+        name=str(report.image.repository),
+        digest=report.image.root.digest,
+        stack=report.image.stack,
+        lock=report.image.lock,
+        archive=report.archive.digest,
+        rebuilder=rebuilder,
+        version=__version__,
+        started=started,
+        finished=finished,
+        rebuilt=report.index_digest,
+        first_difference=str(report.differences[0]) if report.differences else "",
+    )
+
+
+def _as_json(report: RebuildReport) -> dict[str, Any]:
+    return {
+        "stack": report.image.stack,
+        "reference": str(report.image.reference),
+        "reproduced": not report.differences,
+        "index_digest": str(report.index_digest),
+        "found_digest": str(report.image.root.digest),
+        "lock": str(report.image.lock),
+        "archive": str(report.archive.digest),
+        "inputs": report.inputs,
+        "input_bytes": report.input_bytes,
+        "differences": [
+            {"where": difference.where, "path": difference.path, "what": difference.what}
+            for difference in report.differences
+        ],
+    }

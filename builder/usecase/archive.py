@@ -1,0 +1,333 @@
+"""Archive: the inputs of an image put beside it in its registry, and got back from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from builder.archive.model import (
+    ARTIFACT_TYPE,
+    EMPTY,
+    EMPTY_TYPE,
+    INPUT_TYPE,
+    Archive,
+    dump_archive,
+    list_inputs,
+    parse_archive,
+)
+from builder.digest import Digest
+from builder.errors import BuildError, FetchError, IntegrityError, MissingBlobError, RegistryError
+from builder.lock.base import parse_base_lock
+from builder.lock.model import BaseLock, LockedFile, StackLock
+from builder.lock.pylock import parse_stack_lock
+from builder.oci import media
+from builder.oci.descriptor import Descriptor, describe
+from builder.registry.model import BlobPushed, ManifestBytes, Referrer, Registry, Repository
+from builder.registry.transfer import DEFAULT_WORKERS, Shipment, TransferPlan, TransferReport, plan_push, push
+from builder.store.links import link_file
+from builder.store.model import FileStore, Progress
+from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_wheels
+from builder.usecase.shipped import ShippedImage
+
+_CHUNK = 1 << 20
+_MOST_SHOWN = 10
+Tell = Callable[[Descriptor, BlobPushed], None]
+
+
+class InputStore(FileStore, Protocol):
+    """A store of files that inputs are sent from and brought into."""
+
+    def holds(self, file: LockedFile) -> bool:
+        """Tell whether a file lies there with its size."""
+
+    def add_stream(self, chunks: Iterable[bytes], expected: LockedFile | None = None) -> Digest:
+        """Keep a stream, hashed while it is written; raises DigestMismatchError where it is not the expected file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePlan:
+    """An archive to be, and what of it the registry does not hold yet."""
+
+    archive: Archive
+    transfer: TransferPlan
+    documents: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundArchive:
+    """An archive in a registry."""
+
+    repository: Repository
+    digest: Digest
+    archive: Archive
+
+    def read(self, registry: Registry, file: LockedFile) -> Iterator[bytes]:
+        """Iterate over an input; the last chunk comes only when its hash is right."""
+        descriptor = Descriptor(media_type=INPUT_TYPE, digest=file.sha256, size=file.size)
+        return registry.read_blob(self.repository, descriptor)
+
+
+def plan_archive(
+    registry: Registry,
+    image: ShippedImage,
+    locks: Path,
+    store: InputStore,
+    *,
+    workers: int = DEFAULT_WORKERS,
+) -> ArchivePlan:
+    """Find out what of an image's inputs its repository does not hold yet; nothing is written.
+
+    Args:
+        registry: where the image is.
+        image: in the registry.
+        locks: the folder of locks, with the one that the image was built from.
+        store: that holds every input.
+        workers: questions at a time.
+
+    Raises:
+        BuildError: the image was built from another lock than the one here.
+        MissingBlobError: the store lacks inputs.
+    """
+    documents = _documents(locks, image)
+    stack, base = _parse(documents)
+    inputs = list_inputs(stack, base, (*documents, *_constraints(stack, store)))
+    held = {Digest.of(data) for _, data in documents}
+    missing = [file for file in inputs if file.sha256 not in held and not store.holds(file)]
+    if missing:
+        named = ", ".join(file.name for file in missing[:_MOST_SHOWN])
+        raise MissingBlobError(
+            f"the store lacks {len(missing)} inputs: {named}", hint=f"airflow-kubler fetch {stack.stack}, then again"
+        )
+    archive = Archive(subject=image.descriptor, stack=stack.stack, lock=image.lock, inputs=inputs)
+    data = dump_archive(archive)
+    root = ManifestBytes(data=data, media_type=media.MANIFEST, digest=Digest.of(data))
+    blobs = (describe(EMPTY_TYPE, EMPTY), *(_descriptor(file) for file in inputs))
+    shipment = Shipment(root=root, manifests=(root,), blobs=blobs)
+    transfer = plan_push(registry, image.repository, shipment, workers=workers)
+    return ArchivePlan(archive=archive, transfer=transfer, documents=documents)
+
+
+def push_archive(
+    registry: Registry,
+    plan: ArchivePlan,
+    store: InputStore,
+    *,
+    workers: int = DEFAULT_WORKERS,
+    progress: Tell = lambda *_: None,
+) -> TransferReport:
+    """Carry a plan out: inputs, then the manifest, which refers to the image.
+
+    Raises:
+        RegistryError: it did not go through.
+        DigestMismatchError: an input in the store is damaged.
+    """
+    given = {Digest.of(data): data for _, data in plan.documents} | {Digest.of(EMPTY): EMPTY}
+    return push(registry, plan.transfer, _Source(given, store), workers=workers, progress=progress)
+
+
+def find_archive(registry: Registry, image: ShippedImage) -> FoundArchive:
+    """Find the archive of an image among what refers to it: one that is of its lock, the first by digest.
+
+    Raises:
+        RegistryError: it has none.
+        IntegrityError: none of those that call themselves so is one of this image.
+    """
+    refused = []
+    for referrer in registry.referrers(image.repository, image.root.digest, ARTIFACT_TYPE):
+        try:
+            return FoundArchive(
+                repository=image.repository,
+                digest=referrer.descriptor.digest,
+                archive=_read_archive(registry, image, referrer),
+            )
+        except IntegrityError as error:
+            refused.append(f"{referrer.descriptor.digest}: {error.message}")
+    if refused:
+        raise IntegrityError(
+            f"no archive of it can be used: {'; '.join(refused[:_MOST_SHOWN])}",
+            context=str(image.reference),
+            hint="push it again, from the project: airflow-kubler archive push",
+        )
+    raise RegistryError(
+        "its inputs were never archived",
+        context=str(image.reference),
+        hint=f"where its lock is: airflow-kubler archive push {image.reference} {image.stack}",
+    )
+
+
+def _read_archive(registry: Registry, image: ShippedImage, referrer: Referrer) -> Archive:
+    found = registry.manifest(image.repository.at(referrer.descriptor.digest))
+    if found is None:
+        raise IntegrityError("is not there")
+    archive = parse_archive(found.data, context=str(found.digest))
+    if archive.subject.digest != image.root.digest or archive.lock != image.lock:
+        raise IntegrityError("is of another image or lock")
+    if archive.find(image.lock) is None:
+        raise IntegrityError("does not hold the lock that the image was built from")
+    return archive
+
+
+def fill_store(
+    registry: Registry,
+    found: FoundArchive,
+    wanted: Iterable[LockedFile],
+    store: InputStore,
+    *,
+    workers: int = DEFAULT_WORKERS,
+    progress: Progress = lambda _: None,
+) -> int:
+    """Bring inputs from an archive into a store; what it holds is not asked for.
+
+    Returns:
+        How many were brought.
+
+    Raises:
+        FetchError: the archive does not hold one, of that size.
+        DigestMismatchError: an input is not what the lock says; it is not kept.
+    """
+    missing = [file for file in dict.fromkeys(wanted) if not store.holds(file)]
+    absent = [
+        file.name for file in missing if (known := found.archive.find(file.sha256)) is None or known.size != file.size
+    ]
+    if absent:
+        raise FetchError(
+            f"the archive does not hold {len(absent)} locked files: {', '.join(absent[:_MOST_SHOWN])}",
+            context=str(found.repository.at(found.digest)),
+            hint="it is of another lock, or incomplete: push the archive of the image built from this lock",
+        )
+
+    def bring(file: LockedFile) -> None:
+        store.add_stream(found.read(registry, file), file)
+        progress(file.size)
+
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="archive") as pool:
+        try:
+            for _ in pool.map(bring, sorted(missing, key=lambda file: -file.size)):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return len(missing)
+
+
+def fetch_from_archive(
+    registry: Registry,
+    image: ShippedImage,
+    scope: FetchScope,
+    store: InputStore,
+    folder: Path,
+    *,
+    progress: Callable[[int], AbstractContextManager[Progress]],
+    workers: int = DEFAULT_WORKERS,
+) -> FetchReport:
+    """Fill the store with what locks name, from the archive of an image alone, then `locks/files`.
+
+    Args:
+        registry: that holds both.
+        image: whose archive; it need not be of these very locks: each file is known by its hash.
+        scope: locks and platforms.
+        store: what is filled.
+        folder: `locks/files` of the project.
+        progress: told the bytes to come, gives what is told of bytes that came.
+        workers: files at a time.
+
+    Raises:
+        FetchError: the archive does not hold a file that the locks name.
+    """
+    found = find_archive(registry, image)
+    wheels, debs = wanted_wheels(scope), wanted_debs(scope)
+    own = keep_own_files(scope, store)
+    missing = [file for file in (*wheels, *debs) if not store.holds(file)]
+    size = sum(file.size for file in missing)
+    with progress(size) as tell:
+        fill_store(registry, found, missing, store, workers=workers, progress=tell)
+    linked = [link_file(store, file, folder) for file in wheels]
+    return FetchReport(
+        files=len(wheels) + len(debs) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
+    )
+
+
+def read_document(registry: Registry, found: FoundArchive, digest: Digest, *, what: str, most: int) -> bytes:
+    """Read a lock from an archive by its hash, whole.
+
+    Raises:
+        IntegrityError: the archive does not hold it, or it is too long to be one.
+    """
+    file = found.archive.find(digest)
+    if file is None or file.size > most:
+        why = "does not hold" if file is None else f"has {file.size} bytes as"
+        raise IntegrityError(f"the archive {why} {what} ({digest})", context=str(found.repository.at(found.digest)))
+    return b"".join(found.read(registry, file))
+
+
+class _Source:
+    """A BlobSource of documents in memory and files in a store."""
+
+    def __init__(self, given: dict[Digest, bytes], store: InputStore) -> None:
+        self._given = given
+        self._store = store
+
+    def open_at(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
+        if descriptor.digest in self._given:
+            yield self._given[descriptor.digest][offset:]
+            return
+        path = self._store.path(descriptor.digest)
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError:
+            raise MissingBlobError("the store lost it", context=str(path), hint="airflow-kubler fetch") from None
+        with stream:
+            stream.seek(offset)
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+
+def _descriptor(file: LockedFile) -> Descriptor:
+    return Descriptor(media_type=INPUT_TYPE, digest=file.sha256, size=file.size)
+
+
+def _documents(locks: Path, image: ShippedImage) -> tuple[tuple[str, bytes], ...]:
+    """Read the lock of an image, its base's, and its parents' as far as they are the ones it was made on."""
+    name = f"pylock.{image.stack}.toml"
+    path = locks / name
+    data = path.read_bytes() if path.is_file() else b""
+    if Digest.of(data) != image.lock:
+        raise BuildError(
+            "the image was built from another lock than the one here",
+            context=str(image.reference),
+            hint=f"take locks/{name} of that image from version control, and run it again",
+        )
+    lock = parse_stack_lock(data, file=f"locks/{name}")
+    found = [(f"locks/{name}", data), *_exactly(locks, f"base.{lock.base}.toml", lock.base_lock)]
+    if len(found) == 1:
+        raise BuildError("the base's lock has changed since", context=f"locks/base.{lock.base}.toml")
+    while lock.parents and lock.parent_lock is not None:
+        above = _exactly(locks, f"pylock.{lock.parents[0]}.toml", lock.parent_lock)
+        if not above:
+            break
+        found += above
+        lock = parse_stack_lock(above[0][1], file=above[0][0])
+    return tuple(found)
+
+
+def _exactly(locks: Path, name: str, digest: Digest) -> Sequence[tuple[str, bytes]]:
+    path = locks / name
+    data = path.read_bytes() if path.is_file() else b""
+    return [(f"locks/{name}", data)] if Digest.of(data) == digest else []
+
+
+def _parse(documents: Sequence[tuple[str, bytes]]) -> tuple[StackLock, BaseLock]:
+    (lock_file, lock), (base_file, base), *_ = documents
+    return parse_stack_lock(lock, file=lock_file), parse_base_lock(base, file=base_file)
+
+
+def _constraints(stack: StackLock, store: InputStore) -> Sequence[tuple[str, bytes]]:
+    """Find the constraints that a lock was made with: nothing is built from them, but an auditor wants to see them."""
+    if stack.constraints is None or not store.has(stack.constraints):
+        return []
+    data = store.path(stack.constraints).read_bytes()
+    return [("locks/constraints.txt", data)] if Digest.of(data) == stack.constraints else []
