@@ -64,8 +64,10 @@ def read_shipped(registry: Registry, reference: Reference) -> ShippedImage:
     except IntegrityError as error:
         raise IntegrityError(f"{error.context}: {error.message}", context=str(reference), hint=_WAY_OUT) from error
     said = {(_label(image.config, _STACK), _label(image.config, _LOCK)) for image in platforms}
-    if len(said) != 1:
-        raise IntegrityError("platforms of different locks, or none", context=str(reference), hint=_WAY_OUT)
+    if len(said) != 1 or len({image.platform for image in platforms}) != len(platforms):
+        raise IntegrityError(
+            "must hold one manifest for each platform, all of one lock", context=str(reference), hint=_WAY_OUT
+        )
     ((stack, lock),) = said
     if not stack or not lock:
         raise IntegrityError("does not say which lock it was built from", context=str(reference), hint=_WAY_OUT)
