@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from builder.canonical import dump_toml
 from builder.digest import Digest
 from builder.errors import InvalidInputError, IssuesError, LockInvalidError
+from builder.lock.base_image import image_to_dict, read_image
 from builder.lock.model import BaseLock, LockedDeb, LockedFile, ReleaseRecord
 from builder.platform import PLATFORMS, Platform
 from builder.stack.base import base_from_dict, base_to_dict
@@ -49,6 +50,10 @@ def dump_base_lock(lock: BaseLock) -> bytes:
         "debs": [_deb_to_dict(deb) for deb in lock.debs],
         "base": base_to_dict(lock.base),
     }
+    if lock.base.is_image:
+        # Nothing of Debian's: a lock of Debian packages has these, empty or not.
+        del values["releases"], values["debs"]
+        values["images"] = [image_to_dict(image) for image in lock.images]
     return _HEADER + dump_toml(values)
 
 
@@ -122,6 +127,7 @@ def _read(top: Table, values: dict[str, Any], file: str) -> BaseLock:
     created = _required_integer(top, "created", _MAX_EPOCH)
     records = [_read_record(row) for row in top.tables("releases")]
     debs = [_read_deb(row) for row in top.tables("debs")]
+    images = [read_image(row) for row in top.tables("images")]
     top.table("base", required=True)
     top.close()
     keys = [(deb.package, deb.architecture, deb.version) for deb in debs if deb]
@@ -139,6 +145,7 @@ def _read(top: Table, values: dict[str, Any], file: str) -> BaseLock:
         releases=tuple(map(_sure, records)),
         debs=tuple(map(_sure, debs)),
         base=base,
+        images=tuple(map(_sure, images)),
     )
 
 

@@ -50,6 +50,36 @@ class ReleaseRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockedLayer:
+    """A layer of a base that is an image: reused as it is."""
+
+    media_type: str
+    """OCI's, whatever the image calls it."""
+    file: LockedFile
+    diff_id: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedImage:
+    """One platform of a base that is an image, with what was found in it when it was locked."""
+
+    platform: Platform
+    manifest: Digest
+    layers: tuple[LockedLayer, ...]
+    """Lowest first."""
+    python: str
+    """Path of the interpreter in the image, as `/usr/local/bin/python3.13`."""
+    python_build: Digest
+    """Of the interpreter and its library: bytecode by another build is made anew."""
+    init: tuple[str, ...]
+    """What runs as process 1, before `/entrypoint`."""
+    passwd: str
+    """The image's own etc/passwd."""
+    packages: tuple[str, ...]
+    """Debian packages in it, as `libc6=2.41-12`, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BaseLock:
     """`locks/base.<name>.toml`."""
 
@@ -68,6 +98,12 @@ class BaseLock:
     """By package, then architecture."""
     base: Base
     """The base file it was made from: files, exclusions, cuts, so that a build reads only locks."""
+    images: tuple[LockedImage, ...] = ()
+    """By platform, where the base is an image; then there are no debs."""
+
+    def image_for(self, platform: Platform) -> LockedImage | None:
+        """Find the image of a platform; None where the base is made of Debian packages, or lacks the platform."""
+        return next((image for image in self.images if image.platform == platform), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

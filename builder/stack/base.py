@@ -1,5 +1,7 @@
 """Read and write base files: the Debian release, its packages, and the files that stand in for maintainer scripts.
 
+A base that is an image, or is built by a Dockerfile, is read in origin.py.
+
 `base_to_dict` and `base_from_dict` are inverses; the dict has the shape of the file, so a base lock embeds it as it is.
 """
 
@@ -11,6 +13,7 @@ from typing import Any
 
 from builder.platform import PLATFORMS
 from builder.stack.model import Base, BaseFile, Cut
+from builder.stack.origin import PYTHON, PYTHON_HINT, image_base_to_dict, matching, read_image_base
 from builder.stack.reader import read_platforms
 from builder.stack.table import Issues, Table, one_of, parse_table
 
@@ -18,7 +21,6 @@ FILE_KINDS = ("file", "directory", "symlink", "ca-bundle")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 _CODENAME = re.compile(r"[a-z][a-z0-9]*\Z")
 _SUITE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
-_PYTHON = re.compile(r"3\.(0|[1-9][0-9]?)\Z")
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 _MAX_ID = (1 << 31) - 1
 
@@ -45,11 +47,13 @@ def base_from_dict(values: Mapping[str, Any], *, name: str, file: str, key: str 
     Raises:
         IssuesError: with everything that is wrong.
     """
-    return _read_base(Table(values, Issues(file), f"{key}." if key else ""), name=name)
+    return _read_base(Table(values, Issues(file), f"{key}." if key else ""), name=name, locked=True)
 
 
 def base_to_dict(base: Base) -> dict[str, Any]:
     """Make a dict of the shape of the base's file, defaults left out; the name is the file's, so it is not within."""
+    if base.is_image:
+        return image_base_to_dict(base)
     debian: dict[str, Any] = {
         "release": base.release,
         "suites": list(base.suites),
@@ -86,10 +90,12 @@ def _file_to_dict(file: BaseFile) -> dict[str, Any]:
     return values
 
 
-def _read_base(top: Table, *, name: str) -> Base:
+def _read_base(top: Table, *, name: str, locked: bool = False) -> Base:
+    if top.has("image") or top.has("dockerfile"):
+        return read_image_base(top, name=name, locked=locked)
     description = top.text("description", required=True)
     debian = top.table("debian", required=True)
-    release = _matching(debian, "release", _CODENAME, "a codename, as trixie")
+    release = matching(debian, "release", _CODENAME, "a codename, as trixie")
     suites = _read_suites(debian, release)
     components = debian.texts("components") or ("main",)
     roots = _read_packages(debian, "roots")
@@ -97,7 +103,7 @@ def _read_base(top: Table, *, name: str) -> Base:
     exclude = debian.texts("exclude") or ()
     debian.close()
     python = top.table("python", required=True)
-    version = _matching(python, "version", _PYTHON, "major and minor, as 3.13; the lock says the patch version")
+    version = matching(python, "version", PYTHON, PYTHON_HINT)
     python.close()
     cuts = _read_cuts(top, roots)
     files = _read_files(top)
@@ -116,14 +122,6 @@ def _read_base(top: Table, *, name: str) -> Base:
         files=files,
         exclude=exclude,
     )
-
-
-def _matching(table: Table, key: str, pattern: re.Pattern[str], wanted: str) -> str | None:
-    value = table.text(key, required=True, hint=f"write {wanted}")
-    if value is not None and not pattern.match(value):
-        table.wrong(key, f"unknown value {value[:80]!r}", hint=f"write {wanted}")
-        return None
-    return value
 
 
 def _read_suites(debian: Table, release: str | None) -> tuple[str, ...]:

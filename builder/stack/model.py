@@ -143,6 +143,36 @@ class BaseFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOrigin:
+    """`[image]` of a base: an image that somebody else made."""
+
+    digest: str = ""
+    """Of its manifest or index, as `sha256:...`; empty for whatever a layout holds when the base is locked."""
+    reference: str = ""
+    """Where it is pulled from. No part of a lock: only the digest counts."""
+    layout: str = ""
+    """Folder of an OCI layout, relative to the project. No part of a lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerfileOrigin:
+    """`[dockerfile]` of a base: an image that BuildKit builds over another base."""
+
+    file: str
+    """At the top of the project, as `Dockerfile.base`."""
+    base: str
+    """Name of the base that it is built over."""
+    args: tuple[tuple[str, str], ...] = ()
+    """Build arguments, by name."""
+    secrets: tuple[str, ...] = ()
+    """Names of secrets that the builder's own settings give; their content is no part of a lock."""
+    sha256: str = ""
+    """Of the Dockerfile's bytes; filled in where the project is read."""
+    parent: str = ""
+    """Of the bytes of the lock of `base`; filled in where the project is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """One `stacks/bases/<name>.toml`: the operating system and Python under stacks."""
 
@@ -161,3 +191,14 @@ class Base:
     files: tuple[BaseFile, ...]
     exclude: tuple[str, ...] = ()
     """Glob patterns of paths left out of debs: manual pages, message catalogues ..."""
+    image: ImageOrigin | None = None
+    """An image in the place of Debian packages: then all that speaks of Debian is empty."""
+    dockerfile: DockerfileOrigin | None = None
+    """A Dockerfile in the place of Debian packages."""
+    python_path: str = ""
+    """Where an image's Python is, as `/usr/local/bin/python3.13`; empty to look for it."""
+
+    @property
+    def is_image(self) -> bool:
+        """Tell a base that comes as layers from one that is made of Debian packages."""
+        return self.image is not None or self.dockerfile is not None

@@ -159,6 +159,14 @@ class Table:
                 self.wrong(f"{key}[{position}]", f"must be a table, is {_kind(item)}")
         return tuple(rows)
 
+    def has(self, key: str) -> bool:
+        """Tell whether a key stands here, whatever it holds."""
+        return key in self._values
+
+    def keys(self) -> tuple[str, ...]:
+        """List the keys that stand here."""
+        return tuple(self._values)
+
     def forbid(self, key: str, message: str, *, hint: str = "") -> None:
         """Refuse a key that people may expect here, with better words than for an unknown one."""
         if key in self._values:
