@@ -49,6 +49,7 @@ VERBS: dict[str, Verb] = {
     "build": Verb("builder.cli.build:command", "Build a stack's image from its lock."),
     "inspect": Verb("builder.cli.inspect:command", "Show an image's layers, their sizes and what owns what."),
     "verify": Verb("builder.cli.verify:command", "Build again from the lock and compare, naming the first difference."),
+    "rebase": Verb("builder.cli.rebase:command", "Put stacks on their base as it is locked now, keeping their layers."),
     "push": Verb("builder.cli.push:command", "Push a stack's image under an immutable tag."),
     "pull": Verb("builder.cli.pull:command", "Pull an image or artifact as an OCI layout."),
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),

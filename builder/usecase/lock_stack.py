@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from builder.errors import ResolutionError
 from builder.image.plan import PlanItem, make_plan
 from builder.lock.airflow import check_parent
-from builder.lock.model import LockedCandidate, LockedFile, StackLock
+from builder.lock.model import BaseLock, LockedCandidate, LockedFile, StackLock
 from builder.lock.status import count_statuses
 from builder.resolve.choose import choose_wheels
 from builder.resolve.core import Budget
@@ -90,7 +90,7 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
         tested=session.tested,
     )
     _check_airflow(stack, candidates)
-    created = _created(session, candidates)
+    created = date_lock(session.base, parent, candidates)
     lock = StackLock(
         stack=stack.name,
         description=stack.description,
@@ -176,10 +176,10 @@ def _age_days(upload_time: str | None, created: int) -> float | None:
     return (created - _epoch(upload_time)) / _DAY_S if upload_time else None
 
 
-def _created(session: StackSession, candidates: Sequence[LockedCandidate]) -> int:
-    """Date the lock by what it holds: the newest of base, parent and wheels."""
+def date_lock(base: BaseLock, parent: StackLock | None, candidates: Sequence[LockedCandidate]) -> int:
+    """Date a lock by what it holds: the newest of base, parent and wheels."""
     uploads = [_epoch(candidate.upload_time) for candidate in candidates if candidate.upload_time]
-    return max(session.base.created, session.parent.created if session.parent else 0, *uploads, 0)
+    return max(base.created, parent.created if parent else 0, *uploads, 0)
 
 
 def _epoch(time: str) -> int:
