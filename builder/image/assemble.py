@@ -11,29 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
 from builder.errors import IssuesError
 from builder.image.compress import Compressor
-from builder.image.contract import contract_config
+from builder.image.contract import DUMB_INIT, contract_config
 from builder.image.directories import directory_map, layer_directories
 from builder.image.layer import Layer, find_layer, layer_key, make_layer
 from builder.image.ownership import check_ownership
-from builder.image.parts import LayerParts, plan_parts
-from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment
+from builder.image.parts import USERS_FILE, LayerParts, plan_parts
+from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment, read_path_names
 from builder.image.shared import settle_shared_files
 from builder.image.sources import DebSource, Intake, Source, WheelSource, read_source, source_key
 from builder.image.tasks import run_all
 from builder.lock.model import BaseLock, StackLock
 from builder.oci import media
-from builder.oci.config import Config, History, dump_config, format_time
+from builder.oci.config import Config, History, RunConfig, dump_config, format_time
 from builder.oci.descriptor import Descriptor, describe
 from builder.oci.index import Index, dump_index
 from builder.oci.manifest import Manifest, dump_manifest
 from builder.platform import Platform
 from builder.store.model import ArtefactStore, Progress
+
+if TYPE_CHECKING:
+    from builder.image.base_layers import BaseImage
 
 MEMORY_BUDGET = 240_000_000
 """Bytes of sources in work at a time, unpacked; with interpreter, workers and buffers the whole stays below 700 MB."""
@@ -51,6 +55,8 @@ class BuiltLayer:
     segment_keys: tuple[str, ...]
     """Of the parts' sources, in their order."""
     layer: Layer
+    media_type: str = ""
+    """Of a base's layer; empty for the compressor's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,27 +119,40 @@ def assemble(
         BuildError: inputs do not go together.
     """
     parts = {platform: plan_parts(stack, base, platform) for platform in platforms}
-    keys = _source_keys(parts.values(), assembly)
-    for attempts_left in reversed(range(len(keys) + 1)):
-        try:
-            segments = _ensure_segments(keys, assembly)
-            settled = {platform: _settle(layers, segments, assembly) for platform, layers in parts.items()}
-            if settled != parts:
-                segments = _ensure_added(settled.values(), segments, assembly)
-            layers = {platform: _ensure_layers(layers, segments, assembly) for platform, layers in settled.items()}
-            break
-        except DamagedSegmentError:
-            # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
-            if not attempts_left:
-                raise
+    layers = ensure_platforms(parts, base, assembly)
     built = tuple(
-        _write_platform(stack, platform, layers[platform], lock_digest, assembly.compressor.compression)
+        _write_platform(stack, base, platform, layers[platform], lock_digest, assembly.compressor.compression)
         for platform in platforms
     )
     index = dump_index(
         Index(manifests=tuple(image.descriptor for image in built), annotations=_annotations(stack)),
     )
     return BuiltImage(stack=stack.stack, platforms=built, index=index, descriptor=describe(media.INDEX, index))
+
+
+def ensure_platforms(
+    parts: Mapping[Platform, tuple[LayerParts, ...]], base: BaseLock, assembly: Assembly
+) -> Mapping[Platform, tuple[BuiltLayer, ...]]:
+    """Have the layers of each platform: steps 2 to 4, over the layers of a base that is an image."""
+    below = {platform: _open_base(base, platform, assembly) for platform in parts}
+    keys = _source_keys(parts.values(), assembly)
+    for attempts_left in reversed(range(len(keys) + 1)):
+        try:
+            segments = _ensure_segments(keys, assembly)
+            settled = {
+                platform: _settle(layers, segments, assembly, below[platform]) for platform, layers in parts.items()
+            }
+            if settled != parts:
+                segments = _ensure_added(settled.values(), segments, assembly)
+            return {
+                platform: _ensure_layers(layers, segments, assembly, below[platform])
+                for platform, layers in settled.items()
+            }
+        except DamagedSegmentError:
+            # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
+            if not attempts_left:
+                raise
+    raise AssertionError  # The last attempt returns or raises.
 
 
 def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) -> int:
@@ -185,11 +204,21 @@ def _ensure_added(
     }
 
 
+def _open_base(base: BaseLock, platform: Platform, assembly: Assembly) -> BaseImage | None:
+    """Open the layers of a base that is an image; None for one of Debian packages."""
+    image = base.image_for(platform)
+    if image is None:
+        return None
+    from builder.image.base_layers import open_base_image
+
+    return open_base_image(base, image, assembly.intake.files, assembly.artefacts)
+
+
 def _ensure_layers(
-    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly
+    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
 ) -> tuple[BuiltLayer, ...]:
     """Step 4, for one platform."""
-    known = _directory_map(parts, segments)
+    known = {**(below.directories() if below else {}), **_directory_map(parts, segments)}
 
     def ensure(layer: LayerParts) -> Layer:
         content = [segments[source] for source in layer.sources]
@@ -206,7 +235,7 @@ def _ensure_layers(
         threads=assembly.threads,
         budget=MEMORY_BUDGET,
     )
-    return tuple(
+    ours = tuple(
         BuiltLayer(
             name=layer.name,
             parts=layer,
@@ -215,14 +244,31 @@ def _ensure_layers(
         )
         for layer, result in zip(parts, made, strict=True)
     )
+    return (*_base_layers(below), *ours)
+
+
+def _base_layers(below: BaseImage | None) -> tuple[BuiltLayer, ...]:
+    """List a base's own layers, which hold no source of ours."""
+    pairs = zip(below.layers, below.media_types, strict=True) if below else ()
+    return tuple(
+        BuiltLayer(
+            name=f"base-{number}",
+            parts=LayerParts(name=f"base-{number}", sources=()),
+            segment_keys=(),
+            layer=layer,
+            media_type=media_type,
+        )
+        for number, (layer, media_type) in enumerate(pairs)
+    )
 
 
 def _settle(
-    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly
+    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
 ) -> tuple[LayerParts, ...]:
     """Step 3, for one platform, unless the same segments have passed before."""
     owned = [(source, segments[source]) for layer in parts for source in layer.sources]
-    key = Digest.of(dump_json(sorted(segment.key for _, segment in owned))).hex
+    under = [layer.key for layer in below.layers] if below else []
+    key = Digest.of(dump_json([*sorted(segment.key for _, segment in owned), *under])).hex
     if assembly.artefacts.get(_CHECKED_KIND, key) is not None:
         return tuple(parts)
     try:
@@ -232,10 +278,28 @@ def _settle(
         if settled == tuple(parts):
             raise
         made = _ensure_added((settled,), segments, assembly)
-        check_ownership([(source, made[source]) for layer in settled for source in layer.sources])
+        owned = [(source, made[source]) for layer in settled for source in layer.sources]
+        check_ownership(owned)
+        _check_below(owned, below)
         return settled
+    _check_below(owned, below)
     assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
     return tuple(parts)
+
+
+def _check_below(owned: Sequence[tuple[Source, Segment]], below: BaseImage | None) -> None:
+    """Refuse what would hide a file of the base; etc/passwd alone is replaced on purpose."""
+    if below is not None:
+        from builder.image.base_layers import check_base_ownership
+
+        check_base_ownership(
+            below.tree,
+            (
+                (source.name, read_path_names(segment), {*segment.parents, *(one.path for one in segment.directories)})
+                for source, segment in owned
+            ),
+            replaced=frozenset({USERS_FILE}),
+        )
 
 
 def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:
@@ -246,16 +310,37 @@ def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segmen
 
 
 def _write_platform(
-    stack: StackLock, platform: Platform, layers: tuple[BuiltLayer, ...], lock_digest: Digest, compression: str
+    stack: StackLock,
+    base: BaseLock,
+    platform: Platform,
+    layers: tuple[BuiltLayer, ...],
+    lock_digest: Digest,
+    compression: str,
+) -> BuiltPlatform:
+    image = base.image_for(platform)
+    run = contract_config(stack, lock_digest, image.init if image else DUMB_INIT)
+    return write_platform(
+        platform, layers, run, created=stack.created, compression=compression, annotations=_annotations(stack)
+    )
+
+
+def write_platform(
+    platform: Platform,
+    layers: tuple[BuiltLayer, ...],
+    run: RunConfig,
+    *,
+    created: int,
+    compression: str,
+    annotations: tuple[tuple[str, str], ...],
 ) -> BuiltPlatform:
     """Step 5, for one platform."""
     config = dump_config(
         Config(
             platform=platform,
-            created=stack.created,
-            run=contract_config(stack, lock_digest),
+            created=created,
+            run=run,
             diff_ids=tuple(built.layer.diff_id for built in layers),
-            history=tuple(History(created=stack.created, created_by=_history(built)) for built in layers),
+            history=tuple(History(created=created, created_by=_history(built)) for built in layers),
         ),
     )
     media_type = media.LAYERS[compression]
@@ -263,9 +348,10 @@ def _write_platform(
         Manifest(
             config=describe(media.CONFIG, config),
             layers=tuple(
-                Descriptor(media_type=media_type, digest=built.layer.digest, size=built.layer.size) for built in layers
+                Descriptor(media_type=built.media_type or media_type, digest=built.layer.digest, size=built.layer.size)
+                for built in layers
             ),
-            annotations=_annotations(stack),
+            annotations=annotations,
         ),
     )
     plain = describe(media.MANIFEST, manifest)
@@ -279,6 +365,8 @@ def _write_platform(
 
 
 def _history(built: BuiltLayer) -> str:
+    if built.media_type:
+        return f"airflow-kubler {built.name}: {built.layer.digest}, as it is"
     return f"airflow-kubler {built.name}: {' '.join(source.name for source in built.parts.sources)}"
 
 

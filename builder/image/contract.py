@@ -25,6 +25,7 @@ USER_HOME = "/home/airflow"
 PREFIX = "/home/airflow/.local"
 """The virtual environment: not below AIRFLOW_HOME, which may be a mounted empty folder."""
 HTTP_PORT = 8080
+DUMB_INIT = ("/usr/bin/dumb-init", "--")
 
 _WRITABLE = (
     "home/airflow",
@@ -36,31 +37,33 @@ _WRITABLE = (
 )
 
 
-def contract_entries(python: str) -> tuple[Entry, ...]:
+def contract_entries(python: str, interpreter: str = "") -> tuple[Entry, ...]:
     """List the contract's own entries, by path.
 
     Args:
         python: version of the base's interpreter, as `3.13.5`; `3.13` will do.
+        interpreter: its path in the image; Debian's by default.
     """
     entries = (
         *(directory_entry(path, mode=0o775, uid=AIRFLOW_UID) for path in _WRITABLE),
         file_entry("entrypoint", _script("entrypoint.sh"), executable=True),
         file_entry("clean-logs", _script("clean-logs.sh"), executable=True),
-        *_environment_skeleton(python),
+        *_environment_skeleton(python, interpreter),
     )
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
-def contract_config(lock: StackLock, lock_digest: Digest) -> RunConfig:
+def contract_config(lock: StackLock, lock_digest: Digest, init: tuple[str, ...] = DUMB_INIT) -> RunConfig:
     """Make the contract's part of an image config.
 
     Args:
         lock: the stack's lock.
         lock_digest: of the lock file's bytes, recorded as a label.
+        init: what runs as process 1.
     """
     return RunConfig(
         env=tuple(f"{name}={value}" for name, value in _env(lock)),
-        entrypoint=("/usr/bin/dumb-init", "--", "/entrypoint"),
+        entrypoint=(*init, "/entrypoint"),
         cmd=(),
         user=f"{AIRFLOW_UID}:0",
         working_dir=AIRFLOW_HOME,
@@ -69,14 +72,13 @@ def contract_config(lock: StackLock, lock_digest: Digest) -> RunConfig:
     )
 
 
-def _environment_skeleton(python: str) -> tuple[Entry, ...]:
+def _environment_skeleton(python: str, interpreter: str) -> tuple[Entry, ...]:
     """Make the virtual environment that distributions are unpacked into, as `python -m venv` lays it out."""
     minor = ".".join(python.split(".")[:2])
     prefix = PREFIX.removeprefix("/")
-    interpreter = f"/usr/bin/python{minor}"
-    settings = (
-        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\nexecutable = {interpreter}\n"
-    )
+    interpreter = interpreter or f"/usr/bin/python{minor}"
+    home = interpreter.rpartition("/")[0]
+    settings = f"home = {home}\ninclude-system-site-packages = false\nversion = {python}\nexecutable = {interpreter}\n"
     return (
         *(
             directory_entry(f"{prefix}{below}")

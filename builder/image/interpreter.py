@@ -17,7 +17,7 @@ from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry, EntryKind
 from builder.errors import BuildError, ToolError
-from builder.lock.model import BaseLock, LockedDeb
+from builder.lock.model import BaseLock, LockedDeb, LockedImage
 from builder.platform import Platform
 from builder.store.model import FileStore
 
@@ -27,7 +27,7 @@ _FORMAT = 1
 _LIBRARIES = ("libc6", "libexpat1", "zlib1g")
 """What the program itself is linked with."""
 _BINARY_REBUILD = re.compile(r"\+b\d+\Z")
-_OPTIONS = ("-s", "-S", "-B", "-P")
+OPTIONS = ("-s", "-S", "-B", "-P")
 """No user site, no site, no bytecode of its own, nothing imported from the program's folder. Not -I: it ignores PYTHONHOME."""
 
 
@@ -63,11 +63,25 @@ def interpreter_key(base_lock: BaseLock) -> str:
     """
     package = f"python{_minor(base_lock)}-minimal"
     revisions = {_BINARY_REBUILD.sub("", deb.version) for deb in base_lock.debs if deb.package == package}
+    if base_lock.images:
+        found = {_debian_revision(image, package) for image in base_lock.images}
+        if None in found:
+            builds = Digest.of(dump_json([str(image.python_build) for image in base_lock.images]))
+            return f"cpython-{base_lock.python_version}-image-{builds.hex}"
+        revisions = {revision for revision in found if revision is not None}
     if not revisions:
         raise BuildError(f"the base has no {package}", context=f"locks/base.{base_lock.name}.toml")
     # What was compiled before characters were interned at the beginning may differ; later Pythons do that themselves.
     interned = "-interned" if _minor(base_lock) == "3.11" else ""
     return f"cpython-{base_lock.python_version}-debian-{'-'.join(sorted(revisions))}{interned}"
+
+
+def _debian_revision(image: LockedImage, package: str) -> str | None:
+    """Find Debian's revision of the interpreter in an image: its bytecode is that of a base made of the same package."""
+    versions = [found.partition("=")[2] for found in image.packages if found.startswith(f"{package}=")]
+    if len(versions) != 1 or not image.python.startswith("/usr/bin/"):
+        return None
+    return _BINARY_REBUILD.sub("", versions[0].partition(":")[2] or versions[0])
 
 
 def ensure_interpreter(base_lock: BaseLock, files: FileStore, artefacts: TreeStore, platform: Platform) -> Interpreter:
@@ -84,6 +98,10 @@ def ensure_interpreter(base_lock: BaseLock, files: FileStore, artefacts: TreeSto
         MissingBlobError: a deb was not fetched.
         ToolError: it does not start, or says another version than the lock.
     """
+    if base_lock.images:
+        from builder.image.base_interpreter import ensure_image_interpreter
+
+        return ensure_image_interpreter(base_lock, files, artefacts, platform)
     debs = _needed_debs(base_lock, platform)
     key = Digest.of(dump_json([_FORMAT, *(str(deb.file.sha256) for deb in debs)])).hex
     root = artefacts.get(_KIND, key)
@@ -93,7 +111,7 @@ def ensure_interpreter(base_lock: BaseLock, files: FileStore, artefacts: TreeSto
     def populate(folder: Path) -> None:
         for deb in debs:
             _unpack(folder, deb, files, base_lock)
-        _check_version(_describe(folder, base_lock, platform))
+        check_version(_describe(folder, base_lock, platform))
 
     return _describe(artefacts.put_tree(_KIND, key, populate), base_lock, platform)
 
@@ -121,7 +139,7 @@ def _describe(root: Path, base_lock: BaseLock, platform: Platform) -> Interprete
     libraries = root / "usr/lib" / platform.multiarch
     program = root / "usr/bin" / f"python{_minor(base_lock)}"
     return Interpreter(
-        argv=(str(root / platform.loader), "--library-path", str(libraries), str(program), *_OPTIONS),
+        argv=(str(root / platform.loader), "--library-path", str(libraries), str(program), *OPTIONS),
         env={"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"},
         python_version=base_lock.python_version,
         key=interpreter_key(base_lock),
@@ -158,7 +176,8 @@ def _write(folder: Path, entry: Entry, deb: str) -> None:
             path.chmod(0o755 if entry.mode & 0o100 else 0o644)
 
 
-def _check_version(interpreter: Interpreter) -> None:
+def check_version(interpreter: Interpreter) -> None:
+    """Start it, and see that it is the one that was locked; raises ToolError."""
     import subprocess
 
     argv = (*interpreter.argv, "-c", "import sys; print(sys.version.split()[0])")

@@ -9,16 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from builder.debian.rootfs import python_debs
+from builder.entry import Entry
 from builder.errors import PlanError
-from builder.image.contract import contract_entries
+from builder.image.base_facts import airflow_passwd
+from builder.image.contract import AIRFLOW_UID, USER_HOME, contract_entries
 from builder.image.sources import DebSource, DeclaredSource, EntriesSource, FilesSource, Source, WheelSource
-from builder.lock.model import BaseLock, LockedDeb, StackLock
+from builder.lock.model import BaseLock, LockedDeb, LockedImage, StackLock
 from builder.platform import Platform
 
 BASE_LAYER = "base"
 PYTHON_LAYER = "python"
 CONTRACT_LAYER = "contract"
+DECLARED_LAYER = "declared"
 FILES_LAYER = "files"
+USERS_FILE = "etc/passwd"
+"""The one file of an image that the contract replaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,16 @@ def plan_parts(stack: StackLock, base: BaseLock, platform: Platform) -> tuple[La
     Raises:
         PlanError: the plan and the candidates of the lock are not the same projects.
     """
-    layers = (*_base_parts(base, platform), _contract_parts(base), *_distribution_parts(stack, platform))
+    layers = (*_base_parts(base, platform), _contract_parts(base, platform), *_distribution_parts(stack, platform))
     own = (LayerParts(name=FILES_LAYER, sources=(FilesSource(files=stack.files),)),) if stack.files else ()
     return tuple(layer for layer in (*layers, *own) if layer.sources)
+
+
+def base_parts(base: BaseLock, platform: Platform) -> tuple[LayerParts, ...]:
+    """List the layers of a base of Debian packages alone: what a Dockerfile builds on."""
+    declared = DeclaredSource(base=base.base, ca_certificates=_ca_certificates(base))
+    layers = (*_base_parts(base, platform), LayerParts(name=DECLARED_LAYER, sources=(declared,)))
+    return tuple(layer for layer in layers if layer.sources)
 
 
 def _base_parts(base: BaseLock, platform: Platform) -> tuple[LayerParts, ...]:
@@ -67,10 +79,23 @@ def _base_parts(base: BaseLock, platform: Platform) -> tuple[LayerParts, ...]:
     )
 
 
-def _contract_parts(base: BaseLock) -> LayerParts:
+def _contract_parts(base: BaseLock, platform: Platform) -> LayerParts:
+    image = base.image_for(platform)
+    if image is not None:
+        return LayerParts(name=CONTRACT_LAYER, sources=(image_contract(base, image),))
     declared = DeclaredSource(base=base.base, ca_certificates=_ca_certificates(base))
     contract = EntriesSource(name="contract", entries=contract_entries(base.python_version))
     return LayerParts(name=CONTRACT_LAYER, sources=(declared, contract))
+
+
+def image_contract(base: BaseLock, image: LockedImage) -> EntriesSource:
+    """Make the contract over an image: its own Python, and its users with ours among them."""
+    entries = contract_entries(base.python_version, image.python)
+    passwd = airflow_passwd(image.passwd, uid=AIRFLOW_UID, home=USER_HOME, where=f"base {base.name}")
+    if passwd is not None:
+        # Group root may write: the entrypoint adds an unknown user, as OpenShift gives one.
+        entries = (*entries, Entry(path=USERS_FILE, data=passwd.encode(), mode=0o664))
+    return EntriesSource(name="contract", entries=entries)
 
 
 def _ca_certificates(base: BaseLock) -> LockedDeb | None:

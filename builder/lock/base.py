@@ -24,6 +24,7 @@ from builder.stack.table import Issues, Table
 
 FORMAT = 1
 _HEADER = b"# Made by `airflow-kubler lock`: every Debian package of a base. Not written by hand.\n\n"
+_IMAGE_HEADER = b"# Made by `airflow-kubler lock`: every layer of a base. Not written by hand.\n\n"
 _MAX_SIZE = 1 << 40
 _MAX_EPOCH = 1 << 36
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z")
@@ -54,7 +55,7 @@ def dump_base_lock(lock: BaseLock) -> bytes:
         # Nothing of Debian's: a lock of Debian packages has these, empty or not.
         del values["releases"], values["debs"]
         values["images"] = [image_to_dict(image) for image in lock.images]
-    return _HEADER + dump_toml(values)
+    return (_IMAGE_HEADER if lock.base.is_image else _HEADER) + dump_toml(values)
 
 
 def parse_base_lock(data: bytes, *, file: str) -> BaseLock:

@@ -7,8 +7,8 @@ read or imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -25,7 +25,7 @@ from builder.store.model import ArtefactStore, FileStore, Progress
 
 if TYPE_CHECKING:
     from builder.entry import Entry
-    from builder.image.assemble import BuiltImage
+    from builder.image.assemble import Assembly, BuiltImage
     from builder.image.output import Blobs
     from builder.wheel.bytecode import BytecodeCompiler
 
@@ -163,7 +163,7 @@ def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple
         image = assemble_image(locks, request, tools)
         blobs = image_blobs(image)
         try:
-            _write(request.output, image, blobs)
+            write_image(request.output, image, blobs)
         except DamagedLayerError as error:
             if error.layer.key in met:
                 raise
@@ -175,29 +175,39 @@ def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple
 
 def assemble_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> BuiltImage:
     """Assemble an image in the cache."""
+    from builder.image.assemble import assemble, total_size
+
+    platforms = _platforms(locks.stack, request.platforms)
+    compression = request.compression or locks.stack.compression
+    total = total_size(locks.stack, locks.base, platforms)
+    with open_assembly(locks.base, compression, tools, total) as assembly:
+        return assemble(locks.stack, locks.base, lock_digest=locks.stack_digest, platforms=platforms, assembly=assembly)
+
+
+@contextmanager
+def open_assembly(base: BaseLock, compression: str, tools: BuildTools, total: int) -> Iterator[Assembly]:
+    """Open what images on a base are assembled with; its interpreter starts when the first source wants bytecode."""
     from contextlib import nullcontext
 
-    from builder.image.assemble import Assembly, assemble, total_size
+    from builder.image.assemble import Assembly
     from builder.image.compress import make_compressor
     from builder.image.parts import python_minor
     from builder.image.sources import Intake
 
-    platforms = _platforms(locks.stack, request.platforms)
-    compressor = make_compressor(request.compression or locks.stack.compression)
-    python = python_minor(locks.base.python_version)
+    compressor = make_compressor(compression)
+    python = python_minor(base.python_version)
     with ExitStack() as stack:
-        total = total_size(locks.stack, locks.base, platforms)
         progress = stack.enter_context(tools.watch(total) if tools.watch else nullcontext(lambda _: None))
         intake = Intake(
             files=tools.files,
-            base=locks.base.base,
+            base=base.base,
             python=python,
-            python_version=locks.base.python_version,
-            interpreter=tools.compilers.key(locks.base),
-            bytecode=stack.enter_context(_LazyBytecode(tools, locks.base, python)),
+            python_version=base.python_version,
+            interpreter=tools.compilers.key(base),
+            bytecode=stack.enter_context(_LazyBytecode(tools, base, python)),
             compressor=compressor.name,
         )
-        assembly = Assembly(
+        yield Assembly(
             intake=intake,
             compressor=compressor,
             artefacts=tools.artefacts,
@@ -205,7 +215,6 @@ def assemble_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> Bu
             threads=tools.jobs + 2,
             progress=progress,
         )
-        return assemble(locks.stack, locks.base, lock_digest=locks.stack_digest, platforms=platforms, assembly=assembly)
 
 
 class _LazyBytecode:
@@ -276,7 +285,8 @@ def _platforms(lock: StackLock, wanted: tuple[Platform, ...]) -> tuple[Platform,
     return tuple(sorted(wanted or lock.platforms))
 
 
-def _write(output: Path, image: BuiltImage, blobs: Blobs) -> None:
+def write_image(output: Path, image: BuiltImage, blobs: Blobs) -> None:
+    """Write an image where it is wanted: a folder, or one tar file."""
     if is_archive(output):
         from builder.image.archive import write_archive
 

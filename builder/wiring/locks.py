@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from builder.errors import InvalidInputError
 from builder.store.location import cache_root
-from builder.wiring.fetching import make_build_room, make_debian_client, make_fetch_sources
+from builder.wiring.bases import make_base_locker
+from builder.wiring.fetching import make_build_room, make_fetch_sources
 from builder.wiring.stores import make_build_store, make_file_store, make_snapshot_store, make_transport
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def make_lock_tools(
             remember=_remember_late(settings),
             files=make_file_store(),
             snapshots=snapshots,
-            lock_base=_lock_base_of(project),
+            lock_base=make_base_locker(project, say),
             say=say,
             now=now,
             program=_program(),
@@ -239,18 +240,3 @@ def make_index_upstream(settings: IndexSettings, transport: Transport) -> Upstre
 
     indexes = named_indexes(settings, None if settings.no_index or settings.default_index else built_in_index())
     return make_upstream(transport, indexes, merge=settings.strategy != "first-index", offline=settings.offline)
-
-
-def _lock_base_of(project: Project) -> Callable[[str], bytes]:
-    """Make what locks a base against the user's mirrors."""
-
-    def lock(name: str) -> bytes:
-        from builder.lock.base import dump_base_lock, parse_base_lock
-        from builder.usecase.lock_base import lock_base
-
-        path = project.base_lock_path(name)
-        previous = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}") if path.is_file() else None
-        with make_debian_client() as client:
-            return dump_base_lock(lock_base(project.load_base(name), client, previous))
-
-    return lock
