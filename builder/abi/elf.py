@@ -131,7 +131,8 @@ def _bind(
         names = file.get_section(table["sh_link"]).data()
         for name, is_defined, weak, mark in _symbols((table.data(), names), marks, path):
             if is_defined:
-                version = defined.get(mark, "") if mark > 1 else ""
+                # A program's copy of a library's variable is defined here under the library's version.
+                version = (defined.get(mark) or wanted.get(mark, ("", "", False))[1]) if mark > 1 else ""
                 exports.add(f"{name}@{version}" if version else name)
             elif mark > 1 and not weak and (asked := wanted.get(mark)) is not None:
                 symbols.add((asked[0], asked[1], name))
