@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 from builder.atomic import replacing
+from builder.digest import Digest
 from builder.errors import BuilderError, IssuesError, StackError
 from builder.stack.base import parse_base
 from builder.stack.model import Base, EffectiveStack, IndexRule, Stack
@@ -98,7 +99,23 @@ class Project:
         if name not in self.base_names():
             raise StackError(f"no base {name!r}", context="stacks/bases", hint=nearest(name, self.base_names(), "base"))
         path = self.stacks_folder / _BASES / f"{name}.toml"
-        return parse_base(path.read_bytes(), name=name, file=f"stacks/bases/{name}.toml")
+        base = parse_base(path.read_bytes(), name=name, file=f"stacks/bases/{name}.toml")
+        return self._with_dockerfile(base) if base.dockerfile else base
+
+    def _with_dockerfile(self, base: Base) -> Base:
+        """Fill in what a Dockerfile's base depends on beside its own file: the Dockerfile, and the locks below."""
+        origin = base.dockerfile
+        if origin is None:
+            return base
+        path = self.root / origin.file
+        if not path.is_file():
+            raise StackError(
+                f"no {origin.file} at the top of the project", context=f"stacks/bases/{base.name}.toml: dockerfile.file"
+            )
+        paths = [self.base_lock_path(name) for _, name in origin.foundations]
+        below = b"".join(Digest.of(path.read_bytes() if path.is_file() else b"").hex.encode() for path in paths)
+        sha256 = Digest.of(path.read_bytes()).hex
+        return replace(base, dockerfile=replace(origin, sha256=sha256, parent=Digest.of(below).hex))
 
     def load_bases(self) -> Mapping[str, Base]:
         """Read all bases, by name.

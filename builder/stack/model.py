@@ -162,6 +162,8 @@ class DockerfileOrigin:
     """At the top of the project, as `Dockerfile.base`."""
     base: str
     """Name of the base that it is built over."""
+    stages: tuple[str, ...] = ()
+    """Names of other bases that its stages may use, as tools that are in no image."""
     args: tuple[tuple[str, str], ...] = ()
     """Build arguments, by name."""
     secrets: tuple[str, ...] = ()
@@ -169,7 +171,13 @@ class DockerfileOrigin:
     sha256: str = ""
     """Of the Dockerfile's bytes; filled in where the project is read."""
     parent: str = ""
-    """Of the bytes of the lock of `base`; filled in where the project is read."""
+    """Of the bytes of the locks of `base` and `stages`; filled in where the project is read."""
+
+    @property
+    def foundations(self) -> tuple[tuple[str, str], ...]:
+        """List the bases that it names, by build argument: `BASE`, and a stage's name in capitals."""
+        stages = ((name.upper().replace("-", "_"), name) for name in self.stages)
+        return (("BASE", self.base), *stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

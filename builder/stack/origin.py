@@ -95,6 +95,8 @@ def image_base_to_dict(base: Base) -> dict[str, Any]:
     origin = base.dockerfile
     assert origin is not None  # noqa: S101  internal impossibility
     section |= {"file": origin.file, "base": origin.base}
+    if origin.stages:
+        section["stages"] = list(origin.stages)
     if origin.args:
         section["args"] = dict(origin.args)
     if origin.secrets:
@@ -127,6 +129,10 @@ def _read_dockerfile(section: Table, *, locked: bool) -> DockerfileOrigin:
     base = section.text("base", required=True, hint="name the base that it is built over") or ""
     if base and (problem := check_name(base, context="base")):
         section.wrong("base", problem.message, hint=problem.hint)
+    stages = section.texts("stages") or ()
+    for position, stage in enumerate(stages):
+        if problem := check_name(stage, context="stages"):
+            section.wrong(f"stages[{position}]", problem.message, hint=problem.hint)
     arguments = section.table("args")
     args: dict[str, str] = {}
     for key in sorted(arguments.keys()):
@@ -142,4 +148,6 @@ def _read_dockerfile(section: Table, *, locked: bool) -> DockerfileOrigin:
     for key, value in found.items():
         if value and not _HEX.match(value):
             section.wrong(key, f"{value[:80]!r} is no sha256")
-    return DockerfileOrigin(file=file or "", base=base, args=tuple(args.items()), secrets=secrets, **found)
+    return DockerfileOrigin(
+        file=file or "", base=base, stages=stages, args=tuple(args.items()), secrets=secrets, **found
+    )

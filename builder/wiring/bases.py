@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from builder.errors import DigestMismatchError, IntegrityError, StackError
-from builder.wiring.fetching import make_debian_client
+from builder.errors import DigestMismatchError, IntegrityError, InvalidInputError, StackError
+from builder.wiring.fetching import make_debian_client, make_mirrors
 from builder.wiring.stores import make_file_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builder.lock.model import BaseLock
     from builder.oci.descriptor import Descriptor
     from builder.project import Project
     from builder.registry.model import ManifestBytes, Reference, Registry
     from builder.stack.model import Base
+    from builder.usecase.lock_base_dockerfile import DockerfileTools
     from builder.usecase.lock_base_image import ImageSource
 
 
@@ -41,10 +42,97 @@ def make_base_locker(project: Project, say: Callable[[str], None]) -> Callable[[
 
 
 def _lock_image(project: Project, base: Base, say: Callable[[str], None]) -> BaseLock:
+    if base.dockerfile is not None:
+        from builder.usecase.lock_base_dockerfile import lock_dockerfile_base
+
+        return lock_dockerfile_base(project, base, _dockerfile_tools(base, say))
     from builder.usecase.lock_base_image import lock_image_base
 
     with open_image_source(project, base) as source:
         return lock_image_base(base, source, make_file_store(), say)
+
+
+def _dockerfile_tools(base: Base, say: Callable[[str], None]) -> DockerfileTools:
+    from tempfile import TemporaryDirectory
+
+    from builder.usecase.lock_base_dockerfile import DockerfileTools
+    from builder.wiring.images import build_tools
+
+    settings = _builder_settings()
+
+    @contextmanager
+    def scratch() -> Iterator[Path]:
+        with TemporaryDirectory(prefix="airflow-kubler-base-") as name:
+            yield Path(name)
+
+    return DockerfileTools(
+        files=make_file_store(),
+        build=build_tools(os.cpu_count() or 1),
+        fetch=_fetch_debs,
+        secrets=lambda lock, names: {name: _read_secret(name, lock, settings) for name in names},
+        environment=os.environ,
+        network=str(settings.get("network", "")),
+        scratch=scratch,
+        open_layout=lambda folder: LayoutImageSource(folder, "", name=base.name),
+        say=say,
+    )
+
+
+def _builder_settings() -> Mapping[str, Any]:
+    """Read `[buildkit]` of our configuration file: `network`, and `[buildkit.secrets]`, files by name."""
+    import tomllib
+
+    from builder.resolve.settings import this_surroundings
+
+    path = this_surroundings().config_home / "airflow-kubler" / "config.toml"
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("buildkit", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot be read: {error}", context=str(path)) from error
+    if not isinstance(found, dict) or not isinstance(found.get("secrets", {}), dict):
+        raise InvalidInputError("must be a table", context=f"{path}: buildkit")
+    return found
+
+
+def _read_secret(name: str, lock: BaseLock, settings: Mapping[str, Any]) -> bytes:
+    """Read a secret from the file that the user names; `apt-sources` is made of the user's own mirrors."""
+    path = settings.get("secrets", {}).get(name)
+    if path is not None:
+        try:
+            return Path(str(path)).expanduser().read_bytes()
+        except OSError as error:
+            raise InvalidInputError(f"secret {name}: {error.strerror}", context=str(path)) from error
+    if name == "apt-sources":
+        return _apt_sources(lock)
+    raise InvalidInputError(
+        f"no secret {name!r} is configured",
+        context=f"base {lock.name}",
+        hint=f'name its file in config.toml: [buildkit.secrets] {name} = "/path/of/file"',
+    )
+
+
+def _apt_sources(lock: BaseLock) -> bytes:
+    """Write the user's mirrors as apt reads them, for the suites of a base."""
+    mirrors = make_mirrors()
+    return "\n".join(
+        f"Types: deb\nURIs: {mirror.url}\nSuites: {suite}\nComponents: {' '.join(lock.base.components)}\n"
+        for suite in lock.base.suites
+        for mirror in mirrors.serving(suite)[:1]
+    ).encode()
+
+
+def _fetch_debs(lock: BaseLock) -> None:
+    """Put the debs of a base into the store."""
+    from builder.resolve.user_settings import load_index_settings
+    from builder.usecase.fetch import obtain_with
+    from builder.wiring.fetching import make_fetch_sources
+    from builder.wiring.stores import make_transport
+
+    settings = load_index_settings()
+    with make_transport(settings) as transport:
+        obtain_with(make_file_store(), make_fetch_sources(settings), transport)({}, lock.debs)
 
 
 @contextmanager
