@@ -69,6 +69,7 @@ def list_inputs(stack: StackLock, base: BaseLock, documents: tuple[tuple[str, by
         *((f"sdists/{record.sdist.name}", record.sdist) for record in records),
         *((f"wheels/{file.name}", file) for record in records for _, _, file in record.requires),
         *((f"debs/{deb.file.name}", deb.file) for deb in base.debs),
+        *((f"bases/{layer.file.name}", layer.file) for image in base.images for layer in image.layers),
         *((f"files/{file.sha256.hex}", file) for _, file in stack.files),
     ]
     found: dict[Digest, LockedFile] = {}

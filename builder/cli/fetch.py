@@ -68,7 +68,7 @@ def _fetch(project: Project, stacks: tuple[str, ...], platforms: tuple[Platform,
     return fetch(
         load_scope(project, stacks, platforms=platforms, host=host_platform()),
         stores.make_file_store(),
-        fetching.make_fetch_sources(settings),
+        fetching.make_fetch_sources(settings, project),
         lambda: stores.make_transport(settings),
         project.files_folder,
         progress=lambda size: progress("fetching", size),

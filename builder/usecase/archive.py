@@ -30,7 +30,7 @@ from builder.registry.model import BlobPushed, ManifestBytes, Referrer, Registry
 from builder.registry.transfer import DEFAULT_WORKERS, Shipment, TransferPlan, TransferReport, plan_push, push
 from builder.store.links import link_file
 from builder.store.model import FileStore, Progress
-from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_wheels
+from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_layers, wanted_wheels
 from builder.usecase.shipped import ShippedImage
 
 _CHUNK = 1 << 20
@@ -239,15 +239,15 @@ def fetch_from_archive(
         FetchError: the archive does not hold a file that the locks name.
     """
     found = find_archive(registry, image)
-    wheels, debs = wanted_wheels(scope), wanted_debs(scope)
+    wheels, debs, layers = wanted_wheels(scope), wanted_debs(scope), wanted_layers(scope)
     own = keep_own_files(scope, store)
-    missing = [file for file in (*wheels, *debs) if not store.holds(file)]
+    missing = [file for file in (*wheels, *debs, *layers) if not store.holds(file)]
     size = sum(file.size for file in missing)
     with progress(size) as tell:
         fill_store(registry, found, missing, store, workers=workers, progress=tell)
     linked = [link_file(store, file, folder) for file in wheels]
     return FetchReport(
-        files=len(wheels) + len(debs) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
+        files=len(wheels) + len(debs) + len(layers) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
     )
 
 

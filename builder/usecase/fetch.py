@@ -16,7 +16,7 @@ from typing import Protocol
 from builder.digest import Digest
 from builder.errors import BuilderError, FetchError
 from builder.lock.base import parse_base_lock
-from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, StackLock
+from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, LockedLayer, StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.platform import Platform
 from builder.project import Project
@@ -37,6 +37,9 @@ class FillableStore(FileStore, PartialStore, Protocol):
     def holds(self, file: LockedFile) -> bool:
         """Tell whether a file lies there with its size."""
 
+    def add_stream(self, chunks: Iterable[bytes], expected: LockedFile | None = None) -> Digest:
+        """Keep a stream that must be the expected file."""
+
 
 Obtain = Callable[[Mapping[LockedFile, str], Sequence[LockedDeb]], None]
 """Puts wheels and sdists, with their projects, and debs into the store; raises FetchIncompleteError."""
@@ -54,6 +57,8 @@ class Sources:
     """Looks for wheels, by project, on the indexes."""
     rebuild: Callable[[LockedCandidate, BaseLock, Obtain], None] | None = None
     """Builds a wheel from its sdist into the store; None where nothing is built."""
+    layer: Callable[[BaseLock, LockedLayer], Iterable[bytes]] | None = None
+    """Reads a layer of a base that is an image from where the base's own file says; None where nobody can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +143,7 @@ def digests_of_locks(project: Project) -> frozenset[Digest]:
     for path in sorted(project.locks_folder.glob("base.*.toml")):
         base = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
         digests.update(deb.file.sha256 for deb in base.debs)
+        digests.update(layer.file.sha256 for image in base.images for layer in image.layers)
     return frozenset(digests)
 
 
@@ -170,11 +176,13 @@ def fetch(
     own = keep_own_files(scope, store)
     missing_wheels = {file: project for file, project in wheels.items() if not store.holds(file)}
     missing_debs = {file: deb for file, deb in debs.items() if not store.holds(file)}
-    missing = (*missing_wheels, *missing_debs)
+    layers = wanted_layers(scope)
+    missing_layers = {file: where for file, where in layers.items() if not store.holds(file)}
+    missing = (*missing_wheels, *missing_debs, *missing_layers)
     size = sum(file.size for file in missing)
-    failures: tuple[Failure, ...] = ()
-    if missing:
-        with open_transport() as transport, progress(size) as tell:
+    failures = tuple(filter(None, (_get_layer(*where, store, sources) for where in missing_layers.values())))
+    if missing_wheels or missing_debs:
+        with open_transport() as transport, progress(size - sum(file.size for file in missing_layers)) as tell:
 
             def run(items: Sequence[Wanted]) -> tuple[Failure, ...]:
                 return get(items, transport, tell) if get else download(items, store, transport, progress=tell)
@@ -182,13 +190,13 @@ def fetch(
             def get_all(files: Mapping[LockedFile, str], needed: Mapping[LockedFile, LockedDeb]) -> tuple[Failure, ...]:
                 return _download_all(files, needed, sources, run, lambda wanted: sources.find(wanted, transport))
 
-            failures = get_all(missing_wheels, missing_debs)
-            failures = _rebuild(failures, scope, sources, make_obtain(store, get_all))
+            others = get_all(missing_wheels, missing_debs)
+            failures += _rebuild(others, scope, sources, make_obtain(store, get_all))
     linked = [link_file(store, file, folder) for file in wheels if store.holds(file)]
     if failures:
         raise _incomplete(failures, debs, scope)
     return FetchReport(
-        files=len(wheels) + len(debs) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
+        files=len(wheels) + len(debs) + len(layers) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
     )
 
 
@@ -263,6 +271,28 @@ def wanted_debs(scope: FetchScope) -> dict[LockedFile, LockedDeb]:
         for deb in base.debs
         if not set(deb.platforms).isdisjoint({*(scope.platforms or lock.platforms), scope.host})
     }
+
+
+def wanted_layers(scope: FetchScope) -> dict[LockedFile, tuple[BaseLock, LockedLayer]]:
+    """List the layers of bases that are images: of the scope's platforms, and of this machine's for the interpreter."""
+    return {
+        layer.file: (base, layer)
+        for lock, base in scope.locks
+        for image in base.images
+        if image.platform in {*(scope.platforms or lock.platforms), scope.host}
+        for layer in image.layers
+    }
+
+
+def _get_layer(base: BaseLock, layer: LockedLayer, store: FillableStore, sources: Sources) -> Failure | None:
+    """Put a layer into the store, from where the user's base file says that the image lies."""
+    try:
+        if sources.layer is None:
+            raise FetchError("nobody is asked for layers here")
+        store.add_stream(sources.layer(base, layer), layer.file)
+    except BuilderError as error:
+        return Failure(file=layer.file, reasons=(f"base {base.name}: {error}",), gone=False)
+    return None
 
 
 def keep_own_files(scope: FetchScope, store: FileStore) -> int:

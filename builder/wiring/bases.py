@@ -139,8 +139,12 @@ def _fetch_debs(lock: BaseLock) -> None:
 def open_image_source(project: Project, base: Base) -> Iterator[ImageSource]:
     """Open the place where a base's image lies: the registry of its reference, or a layout."""
     image = base.image
-    if image is None or not (image.reference or image.layout):
-        raise StackError("states no place of its image", context=f"stacks/bases/{base.name}.toml")
+    if image is None:
+        raise StackError(
+            "was built by a Dockerfile, and is pulled from nowhere",
+            context=f"stacks/bases/{base.name}.toml",
+            hint=f"fetch it from the archive of an image on it, or build it anew: airflow-kubler lock --base {base.name}",
+        )
     if image.layout:
         yield LayoutImageSource(project.root / image.layout, image.digest, name=base.name)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,7 +15,8 @@ from builder.wiring.stores import make_artefact_store, make_file_store, make_tra
 if TYPE_CHECKING:
     from builder.debian.client import MirrorClient
     from builder.debian.mirrors import Mirrors
-    from builder.lock.model import BaseLock, LockedCandidate
+    from builder.lock.model import BaseLock, LockedCandidate, LockedLayer
+    from builder.project import Project
     from builder.resolve.settings import IndexSettings
     from builder.usecase.build_sdist import BuildRoom
     from builder.usecase.fetch import Obtain, Sources
@@ -41,8 +42,13 @@ def make_debian_client() -> Iterator[MirrorClient]:
         yield MirrorClient(transport, make_file_store(), make_mirrors(), now=int(time.time()))
 
 
-def make_fetch_sources(settings: IndexSettings) -> Sources:
-    """Make what tells `fetch` where files may be had; apt's sources are read only where a deb is missing."""
+def make_fetch_sources(settings: IndexSettings, project: Project | None = None) -> Sources:
+    """Make what tells `fetch` where files may be had; apt's sources are read only where a deb is missing.
+
+    Args:
+        settings: of the indexes.
+        project: whose base files say where images of bases lie; None where no layer is asked for.
+    """
     from functools import cache, partial
 
     from builder.debian.mirrors import load_mirrors
@@ -60,7 +66,20 @@ def make_fetch_sources(settings: IndexSettings) -> Sources:
         ),
         find=partial(find_file_urls, settings),
         rebuild=_rebuild,
+        layer=_layer_of(project) if project else None,
     )
+
+
+def _layer_of(project: Project) -> Callable[[BaseLock, LockedLayer], Iterable[bytes]]:
+    def layer(base: BaseLock, layer: LockedLayer) -> Iterator[bytes]:
+        from builder.oci.descriptor import Descriptor
+        from builder.wiring.bases import open_image_source
+
+        descriptor = Descriptor(media_type=layer.media_type, digest=layer.file.sha256, size=layer.file.size)
+        with open_image_source(project, project.load_base(base.name)) as source:
+            yield from source.blob(descriptor)
+
+    return layer
 
 
 def _rebuild(candidate: LockedCandidate, base: BaseLock, obtain: Obtain) -> None:
