@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from builder.cli.options import jobs_option, json_option, platform_option, stack_argument
 from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
-from builder.platform import Platform
 from builder.usecase.build import BuildRequest, build
 from builder.wiring.images import build_tools
 
@@ -31,27 +31,33 @@ DEFAULT_FOLDER = "build"
     type=click.Choice(["zstd", "gzip"]),
     help="Of layers; docker before 23 needs gzip. Default: what the lock says.",
 )
+@click.option(
+    "--segments",
+    envvar="AIRFLOW_KUBLER_SEGMENTS",
+    metavar="REPOSITORY",
+    help="Take finished segments from this registry, of the set that locks/segments.toml pins; or of REPOSITORY@DIGEST.",
+)
 @jobs_option
 @json_option
 @click.pass_obj
-def command(
-    context: Context,
-    stack: str,
-    output: Path | None,
-    platforms: tuple[Platform, ...],
-    compression: str | None,
-    jobs: int,
-    *,
-    as_json: bool,
-) -> None:
+def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, as_json: bool, **how: Any) -> None:
     """Build the image of STACK from its lock and the store, without network, daemon or root."""
     project = context.project()
     target = output or project.root / DEFAULT_FOLDER / stack
     request = BuildRequest(
-        stack=stack, locks=project.locks_folder, output=target, platforms=platforms, compression=compression
+        stack=stack,
+        locks=project.locks_folder,
+        output=target,
+        platforms=how["platforms"],
+        compression=how["compression"],
     )
     tools = build_tools(jobs, lambda total: progress(f"build {stack}", total))
-    summary = build(request, tools)
+    if how["segments"]:
+        from builder.cli.build_segments import build_with_segments
+
+        summary = build_with_segments(request, tools, how["segments"])
+    else:
+        summary = build(request, tools)
     if as_json:
         show_json(summary)
         return

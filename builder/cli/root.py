@@ -55,6 +55,7 @@ VERBS: dict[str, Verb] = {
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
+    "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
     "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),

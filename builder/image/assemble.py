@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,7 @@ class Assembly:
         artefacts: the cache.
         threads: most pieces of work at a time.
         progress: told the bytes of sources done.
+        prefetch: told the keys of segments before they are looked for in the cache.
     """
 
     intake: Intake
@@ -99,6 +100,7 @@ class Assembly:
     artefacts: ArtefactStore
     threads: int
     progress: Progress | None = None
+    prefetch: Callable[[Iterable[str]], None] | None = None
 
 
 def assemble(
@@ -171,6 +173,8 @@ def _source_keys(parts: Iterable[Sequence[LayerParts]], assembly: Assembly) -> M
 
 def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mapping[Source, Segment]:
     """Step 2."""
+    if assembly.prefetch is not None:
+        assembly.prefetch(sources)
     segments = {key: find_segment(key, assembly.artefacts) for key in sources}
     missing = [key for key, segment in segments.items() if segment is None]
     report = assembly.progress or (lambda _: None)

@@ -7,7 +7,7 @@ read or imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,8 @@ class BuildTools:
     compilers: Compilers
     jobs: int
     watch: Watch | None = None
+    prefetch: Callable[[Iterable[str]], None] | None = None
+    """Told the keys of segments before they are looked for: a cache elsewhere may bring them all at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
