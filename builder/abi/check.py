@@ -51,7 +51,9 @@ class Provided:
 
 def provide(debs: Iterable[FileFacts], platform: Platform) -> Provided:
     """Gather the libraries that a loader finds in its folders: by file name, by SONAME, and by the links that lead to them."""
-    folders = {f"{top}{folder}" for top in ("", "usr/") for folder in ("lib", f"lib/{platform.multiarch}", "lib64")}
+    folders = {f"{top}{folder}" for top in ("", "usr/") for folder in ("lib", f"lib/{platform.multiarch}", "lib64")} | {
+        "usr/local/lib"
+    }
     facts = tuple(debs)
     by_path = {_merged(file.path): file for deb in facts for file in deb.files}
     named: dict[str, frozenset[str]] = {}

@@ -13,8 +13,10 @@ from builder.debian.deb import read_deb
 from builder.debian.rootfs import deb_entries
 from builder.digest import Digest
 from builder.entry import EntryKind
+from builder.image.base_layers import ensure_tree, iter_file
+from builder.image.base_tree import read_contents
 from builder.image.sealed import seal, unseal
-from builder.lock.model import LockedDeb, LockedFile
+from builder.lock.model import BaseLock, LockedDeb, LockedFile, LockedImage
 from builder.stack.base import base_to_dict
 from builder.stack.model import Base
 from builder.store.model import ArtefactStore, FileStore
@@ -60,10 +62,7 @@ def deb_facts(deb: LockedDeb, base: Base, files: FileStore, artefacts: ArtefactS
         entries = deb_entries(read_deb(files.read(deb.file), file_name=deb.file.name), base)
         found = (parse_elf(e.data, e.path) for e in entries if e.kind is EntryKind.FILE and e.data.startswith(MAGIC))
         links = (
-            (
-                entry.path,
-                posixpath.normpath(posixpath.join("/", posixpath.dirname(entry.path), entry.target)).lstrip("/"),
-            )
+            (entry.path, _leads_to(entry.path, entry.target))
             for entry in entries
             if entry.kind is EntryKind.SYMLINK and ".so" in posixpath.basename(entry.path)
         )
@@ -71,6 +70,31 @@ def deb_facts(deb: LockedDeb, base: Base, files: FileStore, artefacts: ArtefactS
 
     taken = Digest.of(dump_json(base_to_dict(base).get("exclude", []))).hex[:16]
     return _kept(f"{_FORMAT}-{deb.file.sha256.hex}-{taken}", artefacts, read)
+
+
+def image_facts(image: LockedImage, base: BaseLock, files: FileStore, artefacts: ArtefactStore) -> FileFacts:
+    """Read what the libraries of a base that is an image give, or recall it."""
+
+    def read() -> FileFacts:
+        where = f"base {base.name}"
+        tree = ensure_tree(image, files, artefacts, where=where)
+        names = [path for path in tree.nodes if ".so" in posixpath.basename(path)]
+        wanted = {path for path in names if tree.nodes[path].kind is EntryKind.FILE}
+        contents = read_contents(tree, image.layers, lambda file: iter_file(files, file), wanted, where=where)
+        found = (parse_elf(data, path) for path, data in contents if data.startswith(MAGIC))
+        links = [
+            (path, _leads_to(path, tree.nodes[path].target))
+            for path in names
+            if tree.nodes[path].kind is EntryKind.SYMLINK
+        ]
+        return FileFacts(files=_sorted(found), links=tuple(sorted(links)))
+
+    layers = Digest.of(dump_json([layer.file.sha256.hex for layer in image.layers])).hex
+    return _kept(f"{_FORMAT}-{layers}", artefacts, read)
+
+
+def _leads_to(link: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join("/", posixpath.dirname(link), target)).lstrip("/")
 
 
 def _sorted(found: Iterable[ElfFacts | None]) -> tuple[ElfFacts, ...]:

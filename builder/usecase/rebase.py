@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from builder.abi.check import Missing, count_native, find_missing, provide
-from builder.abi.facts import deb_facts, wheel_facts
+from builder.abi.facts import deb_facts, image_facts, wheel_facts
 from builder.digest import Digest
 from builder.errors import LockInvalidError, LockStaleError
 from builder.image.parts import python_minor
@@ -311,5 +311,10 @@ def _check_platform(
         )
         for candidate in lock.candidates_for(platform)
     }
-    debs = [deb_facts(deb, base.base, tools.files, tools.artefacts) for deb in base.debs if platform in deb.platforms]
-    return find_missing(wheels, provide(debs, platform), platform), count_native(wheels)
+    image = base.image_for(platform)
+    if image is not None:
+        given = [image_facts(image, base, tools.files, tools.artefacts)]
+    else:
+        debs = [deb for deb in base.debs if platform in deb.platforms]
+        given = [deb_facts(deb, base.base, tools.files, tools.artefacts) for deb in debs]
+    return find_missing(wheels, provide(given, platform), platform), count_native(wheels)

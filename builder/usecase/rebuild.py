@@ -128,7 +128,8 @@ def _wanted(
     names = {platform.name for platform in platforms}
     wheels = [file for candidate in stack.candidates for name, file in candidate.wheels.items() if name in names]
     debs = [deb.file for deb in base.debs if not set(deb.platforms).isdisjoint({*platforms, host})]
-    return tuple(dict.fromkeys((*wheels, *debs, *(file for _, file in stack.files))))
+    layers = [layer.file for image in base.images if image.platform in {*platforms, host} for layer in image.layers]
+    return tuple(dict.fromkeys((*wheels, *debs, *layers, *(file for _, file in stack.files))))
 
 
 def _compression(image: ShippedImage) -> str | None:
