@@ -56,6 +56,7 @@ VERBS: dict[str, Verb] = {
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
+    "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
     "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),

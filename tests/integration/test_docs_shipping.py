@@ -32,7 +32,7 @@ def test_the_commands_of_shipping_work_in_their_order(kubler: Kubler, tmp_path: 
     fetch_files(kubler, "core")
     with registry(tmp_path) as served:
         said = run_page("shipping.md", kubler, served.host, tmp_path)
-        assert sorted(said) == ["build", "ls", "pull", "push", "tag", "verify"]
+        assert sorted(said) == ["build", "gc", "ls", "pull", "push", "tag", "verify"]
         listed = json.loads(kubler("ls", f"{served.host}/team/airflow", "--json").stdout)
         again = json.loads(kubler("push", f"{served.host}/team/airflow", "core", "--json").stdout)
     (dated, dev, staging) = listed

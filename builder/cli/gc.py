@@ -1,0 +1,81 @@
+"""`airflow-kubler gc`: old images out of a repository."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import IO
+
+import click
+
+from builder.cli.options import json_option, workers_option
+from builder.cli.output import progress, render_size, render_table, show_json, show_text
+from builder.registry.garbage import GarbagePlan, Retention, plan_garbage
+from builder.registry.model import Repository, parse_repository
+from builder.usecase.registry_gc import check_moved, delete_garbage, parse_digests, read_contents
+from builder.wiring.registries import make_registry
+
+
+@click.command()
+@click.argument("repository")
+@click.option(
+    "--days", type=click.IntRange(min=0), default=30, metavar="N", help="Keep tags of so many days. Default: 30."
+)
+@click.option(
+    "--last",
+    type=click.IntRange(min=0),
+    default=3,
+    metavar="N",
+    help="Keep so many of each stack, however old. Default: 3.",
+)
+@click.option(
+    "--ran", type=click.File("r"), metavar="FILE", help="Keep images whose digests stand in it; - for standard input."
+)
+@click.option("--yes", "-y", is_flag=True, help="Delete; else only show what would go.")
+@workers_option
+@json_option
+def command(
+    repository: str, days: int, last: int, ran: IO[str] | None, workers: int, *, yes: bool, as_json: bool
+) -> None:
+    """Delete images of REPOSITORY that nothing uses: by default only show them.
+
+    Kept are what channels stand for, tags of the last days, the last ones of each stack, what ran, and all that these
+    need or that refers to them: platforms, archives, signatures.
+    """
+    place = parse_repository(repository)
+    retention = Retention(
+        today=dt.datetime.now(dt.UTC).date(), days=days, last=last, ran=parse_digests(ran.read() if ran else "")
+    )
+    with make_registry() as registry:
+        contents = read_contents(registry, place, workers=workers)
+        plan = plan_garbage(contents, retention)
+        if yes and plan.garbage:
+            check_moved(registry, place, contents, plan)
+            with progress("deleting", len(plan.garbage), unit="manifests") as tell:
+                delete_garbage(registry, place, plan.garbage, lambda _: tell(1))
+    if as_json:
+        show_json(
+            {
+                "repository": str(place),
+                "deleted": yes,
+                "kept": [{"tag": tag, "why": why} for tag, why in sorted(plan.kept.items())],
+                "dropped": list(plan.dropped),
+                "manifests": [str(digest) for digest in plan.garbage],
+                "freed_bytes": plan.freed_bytes,
+                "left_alone": plan.unknown,
+            }
+        )
+        return
+    show_text(_render(place, plan, deleted=yes))
+
+
+def _render(place: Repository, plan: GarbagePlan, *, deleted: bool) -> str:
+    lines = []
+    if plan.kept:
+        lines.append(render_table(("kept", "why"), sorted(plan.kept.items())))
+    lines += [f"{'deleted' if deleted else 'would go'}: {place}:{tag}" for tag in plan.dropped]
+    done = "deleted" if deleted else "would go; add --yes to delete them"
+    size = render_size(plan.freed_bytes)
+    lines.append(f"{len(plan.garbage)} manifests of {len(plan.dropped)} tags, {size} that nothing else needs, {done}")
+    if plan.unknown:
+        lines.append(f"{plan.unknown} tags lead to referrers of images without a tag: left alone")
+    return "\n".join(lines)
