@@ -3,13 +3,15 @@
 - Nothing is written through a link: every parent must be a folder that this unpacking made.
 - Each layer's bytes are checked against its digest and its diff_id; a wrong one leaves nothing behind.
 - Owners are kept where root unpacks; else everything belongs to the user, which a user namespace then maps.
-- No whiteouts, devices or fifos: this project's images hold none.
+- No devices or fifos: this project's images hold none. Whiteouts come with layers of bases that others made, and hide what
+  lies in lower layers only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -27,6 +29,8 @@ from builder.run.model import RunnableImage
 _FORMAT = 1
 """Of the unpacked tree; part of its key in the cache."""
 _CHUNK = 1 << 20
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
 _MOUNT_FOLDERS = ("dev", "proc", "sys", "run", "tmp")
 _MOUNT_FILES = ("etc/hosts", "etc/resolv.conf")
 
@@ -95,35 +99,81 @@ class _Unpacker:
         self._root = root
         self._keep_owners = keep_owners
         self._folders = {"."}
+        self._seen: set[str] = set()
+        """Of the layer in work."""
 
     def unpack(self, archive: tarfile.TarFile, where: str) -> None:
         """Unpack one layer."""
-        seen: set[str] = set()
+        self._seen = set()
         for member in archive:
-            path = self._checked(member.name, f"{where}: {member.name}")
-            if path in seen and not member.isdir():
+            here = f"{where}: {member.name}"
+            path = self._checked(member.name, here)
+            if PurePosixPath(path).name.startswith(_WHITEOUT):
+                self._white_out(PurePosixPath(path), here)
+                continue
+            if path in self._seen and not member.isdir():
                 raise IntegrityError("is there twice", context=f"{where}: {path}")
-            seen.add(path)
+            self._seen.add(path)
             self._write(archive, member, path, f"{where}: {path}")
+
+    def _white_out(self, path: PurePosixPath, where: str) -> None:
+        """Remove what lower layers have at a path, or in a whole folder."""
+        if path.name == _OPAQUE:
+            self._hide_below(path.parent)
+            return
+        hidden = path.name.removeprefix(_WHITEOUT)
+        if hidden in {"", ".", ".."} or hidden.startswith(_WHITEOUT):
+            raise IntegrityError("a whiteout of nothing that may be hidden", context=where)
+        if str(path.parent / hidden) in self._seen:
+            raise IntegrityError("hides what its own layer brings", context=where)
+        self._remove(str(path.parent / hidden))
+
+    def _hide_below(self, folder: PurePosixPath) -> None:
+        """Remove what a folder has from lower layers, and leave what its own layer brought."""
+        for child in sorted((self._root / folder).iterdir()):
+            path = folder / child.name
+            if str(path) not in self._seen:
+                self._remove(str(path))
+            elif str(path) in self._folders:
+                self._hide_below(path)
+
+    def _remove(self, path: str) -> None:
+        """Remove a file, a link, or a folder with all below it."""
+        target = self._root / path
+        if path in self._folders:
+            shutil.rmtree(target)
+            self._folders = {name for name in self._folders if name != path and not name.startswith(f"{path}/")}
+        else:
+            target.unlink(missing_ok=True)
 
     def _checked(self, name: str, where: str) -> str:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or path.name.startswith(".wh.") or "\0" in name:
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
             raise IntegrityError("a path that layers of this project never hold", context=where)
-        if str(path.parent) not in self._folders:
-            raise IntegrityError("its parent is no folder of this image", context=where)
+        self._ensure_folder(path.parent, where)
         return str(path)
+
+    def _ensure_folder(self, path: PurePosixPath, where: str) -> None:
+        """Make a folder that no layer states; a link or a file in its place is refused."""
+        if str(path) in self._folders:
+            return
+        self._ensure_folder(path.parent, where)
+        if os.path.lexists(self._root / path):
+            raise IntegrityError("its parent is no folder of this image", context=where)
+        (self._root / path).mkdir()
+        self._folders.add(str(path))
 
     def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, where: str) -> None:
         target = self._root / path
         if member.isdir():
             if path not in self._folders:
+                target.unlink(missing_ok=True)
                 target.mkdir()
                 self._folders.add(path)
         else:
-            if path in self._folders:
-                raise IntegrityError("replaces a folder", context=where)
-            target.unlink(missing_ok=True)
+            if path == ".":
+                raise IntegrityError("replaces the root", context=where)
+            self._remove(path)
             if member.isreg():
                 self._write_file(archive, member, target)
             elif member.issym() and "\0" not in member.linkname:

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from builder.digest import Digest
 from builder.errors import DigestMismatchError, IntegrityError
 from builder.oci import media
 from builder.oci.config import Config, History, RunConfig
-from builder.oci.descriptor import describe
+from builder.oci.descriptor import Descriptor, describe
 from builder.oci.layout import blob_path
 from builder.platform import AMD64
 from builder.run.model import RunnableImage
 from builder.run.rootfs import ensure_rootfs, unpack_image
 from builder.store.artefacts import DirectoryArtefactStore
+from tests.support.base_images import Layers, tar_of
 from tests.support.tiny_image import write_layout
 
 Change = Callable[[tarfile.TarInfo], None]
@@ -80,7 +82,9 @@ def test_no_file_of_the_cache_gives_rights(tmp_path: Path) -> None:
     [
         ([entry("../x")], "a path that layers of this project never hold"),
         ([entry("/x")], "a path that layers of this project never hold"),
-        ([entry(".wh.x")], "a path that layers of this project never hold"),
+        ([entry(".wh..")], "a whiteout of nothing that may be hidden"),
+        ([entry("b"), entry(".wh.b")], "hides what its own layer brings"),
+        ([entry("a", kind=tarfile.SYMTYPE, link="/mnt"), entry("a/.wh.x")], "its parent is no folder of this image"),
         ([entry("a", kind=tarfile.SYMTYPE, link="/mnt"), entry("a/x")], "its parent is no folder of this image"),
         ([entry("x", kind=tarfile.FIFOTYPE)], "neither file, folder nor link"),
         ([entry("x", kind=tarfile.CHRTYPE)], "neither file, folder nor link"),
@@ -96,7 +100,9 @@ def test_no_file_of_the_cache_gives_rights(tmp_path: Path) -> None:
     ids=[
         "up",
         "absolute",
-        "whiteout",
+        "whiteout of the folder itself",
+        "whiteout of its own",
+        "whiteout through a link",
         "through a link",
         "fifo",
         "device",
@@ -113,6 +119,27 @@ def test_what_would_leave_the_root_is_refused(tmp_path: Path, entries: list[tarf
     with pytest.raises(IntegrityError, match=message):
         ensure_rootfs(store, image)
     assert not list((tmp_path / "cache").rglob("x"))
+
+
+def test_whiteouts_hide_what_lower_layers_brought(tmp_path: Path) -> None:
+    below = {"a/": b"", "a/old": b"1", "b/": b"", "b/x": b"1", "c": b"1", "d/": b"", "d/deep/": b"", "d/deep/old": b"1"}
+    above = {"a/.wh.old": b"", ".wh.b": b"", "c/": b"", "d/": b"", "d/deep/": b"", "d/deep/new": b"2"}
+    layers = Layers(tar_of(below), tar_of(above | {"d/.wh..wh..opq": b"", "made/by/need": b"3"}))
+    image = make_image(tmp_path / "image")
+    for blob in layers.blobs:
+        (tmp_path / "image" / blob_path(Digest.of(blob))).write_bytes(blob)
+    found = [
+        Descriptor(media_type=layer.media_type, digest=layer.file.sha256, size=layer.file.size)
+        for layer in layers.locked
+    ]
+    config = replace(image.image.config, diff_ids=tuple(layer.diff_id for layer in layers.locked))
+    whole = replace(image.image, manifest=replace(image.image.manifest, layers=tuple(found)), config=config)
+    (tmp_path / "root").mkdir()
+    unpack_image(replace(image, image=whole), tmp_path / "root")
+    paths = {str(path.relative_to(tmp_path / "root")) for path in (tmp_path / "root").rglob("*")}
+    mounts = {"dev", "proc", "sys", "run", "tmp", "etc", "etc/hosts", "etc/resolv.conf"}
+    assert paths - mounts == {"a", "c", "d", "d/deep", "d/deep/new", "made", "made/by", "made/by/need"}
+    assert (tmp_path / "root/c").is_dir()
 
 
 def test_layer_that_is_not_its_digest_is_refused(tmp_path: Path) -> None:
