@@ -41,6 +41,12 @@ def root_debs(base: BaseLock, platform: Platform) -> tuple[LockedDeb, ...]:
         BuildError: the base is not locked for it.
     """
     debs = tuple(deb for deb in base.debs if platform in deb.platforms)
+    if base.images:
+        raise BuildError(
+            "the base is an image, and sdists are built in bases of Debian packages",
+            context=f"locks/base.{base.name}.toml",
+            hint="lock the project by a wheel, or lock a stack with this sdist on a base of Debian packages",
+        )
     if not debs:
         raise BuildError(
             f"the base is not locked for {platform}, which this machine needs to build sdists",

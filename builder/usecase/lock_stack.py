@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.errors import ResolutionError
-from builder.image.plan import PlanItem, make_plan
+from builder.image.plan import RESERVED, PlanItem, make_plan
 from builder.lock.airflow import check_parent
 from builder.lock.model import BaseLock, LockedCandidate, LockedFile, StackLock
 from builder.lock.status import count_statuses
@@ -111,6 +111,8 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
             _plan_items(candidates, created),
             stack=stack.name,
             budget=stack.layers,
+            # A base that is an image has its own number of layers, where two are kept for one of Debian packages.
+            reserved=max([RESERVED, *(RESERVED - 2 + len(image.layers) for image in session.base.images)]),
             parent=parent.plan if parent else (),
             previous=session.previous.plan if session.previous else (),
         ),

@@ -1,0 +1,95 @@
+"""`Dockerfile.base` by a real dockerd with BuildKit: examples/odbc is locked, built and run, and loads the native library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from builder.lock.base import parse_base_lock
+from builder.platform import AMD64
+from builder.usecase.build_base import build_base
+from builder.wiring.images import build_tools
+from tests.support.tools import ROOT, give_up, run_tool
+
+pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
+CHECK = """
+import ctypes, airflow
+library = ctypes.CDLL("libodbc.so.2")
+assert library.SQLAllocHandle
+import pyodbc
+print(airflow.__version__, pyodbc.drivers())
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The example, with the base that the project ships a lock of."""
+    if os.uname().machine != "x86_64":
+        give_up("the example is for linux/amd64")
+    shutil.copytree(ROOT / "examples/odbc", tmp_path / "odbc", ignore=shutil.ignore_patterns("locks", "build"))
+    (tmp_path / "odbc/locks").mkdir()
+    shutil.copy(ROOT / "locks/base.trixie.toml", tmp_path / "odbc/locks")
+    return tmp_path / "odbc"
+
+
+@pytest.fixture
+def environment(docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The user's own settings of mirrors; the daemon of the tests has no bridge."""
+    config = tmp_path / "config/airflow-kubler/config.toml"
+    config.parent.mkdir(parents=True)
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
+    kept = own.read_text() if own.is_file() else ""
+    assert "buildkit" not in tomllib.loads(kept)
+    config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
+    return {**docker, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:
+    return run_tool(ROOT / ".venv/bin/python", "-m", "builder", "--project", project, *arguments, env=env)
+
+
+def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
+    project: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
+    lock = parse_base_lock((project / "locks/base.odbc.toml").read_bytes(), file="locks/base.odbc.toml")
+    image = lock.images[0]
+    assert {name.partition("=")[0] for name in image.packages} >= {"libodbc2", "unixodbc-common", "libc6"}
+    assert not any(name.startswith("apt=") for name in image.packages)
+    assert not any(line.startswith("//") for line in image.packages)
+
+    trixie = parse_base_lock((ROOT / "locks/base.trixie.toml").read_bytes(), file="locks/base.trixie.toml")
+    ours = build_base(trixie, tmp_path / "trixie", build_tools(2), platforms=(AMD64,)).platforms[0].layers
+    assert [layer.file.sha256 for layer in image.layers[: len(ours)]] == [one.layer.digest for one in ours]
+    assert len(image.layers) == len(ours) + 1
+
+    kubler(project, environment, "lock", "odbc")
+    kubler(project, environment, "lock", "--check")
+    kubler(project, environment, "fetch", "odbc")
+    said = kubler(project, environment, "run", "odbc", "--", "python", "-c", CHECK)
+    assert said.startswith("3.3.2 ")
+
+
+def test_no_mirror_and_no_place_stands_in_what_is_locked(project: Path, environment: dict[str, str]) -> None:
+    from builder.wiring.fetching import make_mirrors
+
+    kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
+    lock = (project / "locks/base.odbc.toml").read_text()
+    hosts = {mirror.url.partition("://")[2].partition("/")[0] for mirror in make_mirrors().mirrors}
+    assert not [host for host in hosts if host and host in lock]
+
+
+def test_a_changed_dockerfile_or_base_makes_the_lock_stale(project: Path, environment: dict[str, str]) -> None:
+    kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
+    shutil.rmtree(project / "stacks/odbc")
+    kubler(project, environment, "lock", "--check")
+    dockerfile = project / "Dockerfile.base"
+    dockerfile.write_text(dockerfile.read_text() + "# another\n")
+    said = run_tool(
+        ROOT / ".venv/bin/python", "-m", "builder", "--project", project, "lock", "--check", env=environment, status=1
+    )
+    assert "stacks/bases/odbc.toml changed" in said
