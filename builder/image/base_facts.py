@@ -215,19 +215,13 @@ def _version(builds: Sequence[bytes], minor: str, image: Image, python: str) -> 
     """Find version and ABI in the interpreter: the texts that it would print."""
     nodot = minor.replace(".", "")
     context = f"{image.where}: {python}"
-    found = {
-        match.decode()
-        for data in builds
-        for match in re.findall(
-            rb"\0(" + re.escape(minor.encode()) + rb"\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]+)?)\+?(?=\0)", data
-        )
-    }
+    pattern = re.escape(minor.encode()) + rb"\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]+)?)\+?(?=\0)"
+    # NOTE: linkers let a text share the end of a longer one: the version may be the end of a path it was built in.
+    found = _texts(rb"\0(" + pattern, builds) or _texts(rb"(?<![0-9.])(" + pattern, builds)
     if len(found) != 1:
         what = f"says {', '.join(sorted(found))}" if found else f"does not say that it is CPython {minor}"
         raise StackError(what, context=context, hint="state python.path of another interpreter")
-    abis = {
-        match.decode() for data in builds for match in re.findall(rb"\0\.(cpython-3[0-9a-z]+-[a-z0-9_-]+)\.so\0", data)
-    }
+    abis = _texts(rb"\.(cpython-3[0-9a-z]+-[a-z0-9_-]+)\.so\0", builds)
     wanted = f"cpython-{nodot}-{image.platform.multiarch}"
     if abis != {wanted}:
         raise StackError(
@@ -237,6 +231,10 @@ def _version(builds: Sequence[bytes], minor: str, image: Image, python: str) -> 
         )
     version: str = min(found)
     return version
+
+
+def _texts(pattern: bytes, builds: Sequence[bytes]) -> set[str]:
+    return {match.decode() for data in builds for match in re.findall(pattern, data)}
 
 
 def _glibc(data: bytes, where: str) -> str:

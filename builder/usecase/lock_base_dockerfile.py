@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.buildkit.base import DockerfileBuild, Foundation, build_layout, write_index
@@ -64,7 +64,9 @@ def lock_dockerfile_base(project: Project, base: Base, tools: DockerfileTools) -
             build = _make_build(project, origin, below, platform, tools, folder)
             manifests.append(build_layout(build, tools.environment, layout))
         write_index(layout, f"base-{base.name}", manifests)
-        return lock_image_base(base, tools.open_layout(layout), tools.files, tools.say)
+        lock = lock_image_base(base, tools.open_layout(layout), tools.files, tools.say)
+        # The builder's clock is in the image's config; a lock's date comes from what it was made from.
+        return replace(lock, created=max(one.created for one in below.values()))
 
 
 def _load_lock(project: Project, name: str, base: str) -> BaseLock:

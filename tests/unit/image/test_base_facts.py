@@ -43,6 +43,11 @@ def test_the_interpreter_may_be_in_its_library() -> None:
     assert facts_of(items).python_version == "3.13.5"
 
 
+def test_a_version_at_the_end_of_a_longer_text_is_found() -> None:
+    items = root(python=program(texts=("/build/Python-3.13.5", ".cpython-313-x86_64-linux-gnu.so")))
+    assert facts_of(items).python_version == "3.13.5"
+
+
 def test_tini_serves_as_init() -> None:
     items = root()
     items["usr/bin/tini"] = items.pop("usr/bin/dumb-init")
