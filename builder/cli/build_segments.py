@@ -8,7 +8,7 @@ from builder.cli.output import note, render_size
 from builder.errors import InvalidInputError
 from builder.registry.model import Reference, parse_reference, parse_repository
 from builder.usecase.build import BuildRequest, BuildTools, build
-from builder.usecase.segments import RECORD, open_set, recorded_set, with_segments
+from builder.usecase.segments import RECORD, RemoteSegments, recorded_set, with_segments
 from builder.wiring.registries import make_registry
 
 
@@ -19,9 +19,7 @@ def build_with_segments(request: BuildRequest, tools: BuildTools, text: str) -> 
         note(f"no finished segments are used: locks/{RECORD} pins no set of {request.stack}")
         return build(request, tools)
     with make_registry() as registry:
-        remote = open_set(registry, reference, tools.artefacts, note)
-        if remote is None:
-            return build(request, tools)
+        remote = RemoteSegments(tools.artefacts, registry, reference, note)
         summary = build(request, with_segments(tools, remote))
     if remote.used:
         note(f"{remote.used} finished segments ({render_size(remote.used_bytes)}) came from {reference.repository}")

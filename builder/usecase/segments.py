@@ -15,7 +15,7 @@ from builder.archive.model import EMPTY, EMPTY_TYPE
 from builder.archive.segments import SEGMENT_TYPE, dump_record, dump_set, parse_record, parse_set
 from builder.atomic import replacing
 from builder.digest import Digest
-from builder.errors import BuilderError, InvalidInputError
+from builder.errors import BuilderError, InvalidInputError, RegistryError
 from builder.image.segment import KIND, find_segment
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
@@ -34,23 +34,30 @@ class RemoteSegments:
     Args:
         local: the cache, which gets what is found.
         registry: where the set is.
-        repository: there.
-        segments: of the set, by key.
+        reference: of the set, by digest; it is read when the first segment is missing here.
         told: what could not be used, and why.
+
+    Raises:
+        InvalidInputError: the reference has no digest: what a tag stands for is anybody's.
     """
 
     def __init__(
         self,
         local: ArtefactStore,
         registry: Registry,
-        repository: Repository,
-        segments: Mapping[str, Descriptor],
+        reference: Reference,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
+        if reference.digest is None:
+            raise InvalidInputError(
+                "names a set of segments by tag",
+                context=str(reference),
+                hint="name the repository alone, whose sets locks/segments.toml pins, or a digest",
+            )
         self._local = local
         self._registry = registry
-        self._repository = repository
-        self._segments = dict(segments)
+        self._reference = reference
+        self._segments: dict[str, Descriptor] | None = None
         self._told = told
         self._lock = threading.Lock()
         self.used = 0
@@ -64,7 +71,7 @@ class RemoteSegments:
             return found
         with self._lock:
             # Once: what is damaged here is made anew, not fetched again and again.
-            descriptor = self._segments.pop(key, None)
+            descriptor = self._known().pop(key, None)
         return self._bring(key, descriptor) if descriptor is not None else None
 
     def put(self, kind: str, key: str, chunks: Iterable[bytes]) -> Path:
@@ -73,17 +80,40 @@ class RemoteSegments:
 
     def bring_all(self, keys: Iterable[str], *, workers: int = DEFAULT_WORKERS) -> None:
         """Bring segments in parallel, the largest first; what the set does not hold is passed over."""
-        wanted = sorted(
-            (key for key in dict.fromkeys(keys) if key in self._segments and self._local.get(KIND, key) is None),
-            key=lambda key: -self._segments[key].size,
-        )
+        missing = [key for key in dict.fromkeys(keys) if self._local.get(KIND, key) is None]
+        if not missing:
+            return
+        with self._lock:
+            known = dict(self._known())
+        wanted = sorted((key for key in missing if key in known), key=lambda key: -known[key].size)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="segments") as pool:
             for _ in pool.map(lambda key: self.get(KIND, key), wanted):
                 pass
 
+    def _known(self) -> dict[str, Descriptor]:
+        """Read the set, once; with the lock held. Without it nothing is known."""
+        if self._segments is None:
+            self._segments = {}
+            try:
+                found = self._registry.manifest(self._reference)
+                if found is None:
+                    self._told(f"no finished segments are used: {self._reference} is not there")
+                else:
+                    self._segments = dict(parse_set(found.data, context=str(self._reference)))
+            except BuilderError as error:
+                self._told(f"no finished segments are used: {error}")
+        return self._segments
+
     def _bring(self, key: str, descriptor: Descriptor) -> Path | None:
         try:
-            path = self._local.put(KIND, key, self._registry.read_blob(self._repository, descriptor))
+            path = self._local.put(KIND, key, self._registry.read_blob(self._reference.repository, descriptor))
+        except RegistryError as error:
+            # Each has been tried again and again by now: three hundred more would take longer than making them.
+            with self._lock:
+                given_up, self._segments = not self._segments, {}
+            if not given_up:
+                self._told(f"no more finished segments are used: {error}")
+            return None
         except BuilderError as error:
             self._told(f"segment {key[:12]} is made here: {error.message}")
             return None
@@ -94,35 +124,6 @@ class RemoteSegments:
             self.used += 1
             self.used_bytes += descriptor.size
         return path
-
-
-def open_set(
-    registry: Registry,
-    reference: Reference,
-    local: ArtefactStore,
-    told: Callable[[str], None],
-) -> RemoteSegments | None:
-    """Open a set of segments by its digest; None, and a word on why, where it cannot be had.
-
-    Raises:
-        InvalidInputError: the reference has no digest: what a tag stands for is anybody's.
-    """
-    if reference.digest is None:
-        raise InvalidInputError(
-            "names a set of segments by tag",
-            context=str(reference),
-            hint="name the repository alone, whose sets locks/segments.toml pins, or a digest",
-        )
-    try:
-        found = registry.manifest(reference)
-        if found is None:
-            told(f"no finished segments are used: {reference} is not there")
-            return None
-        segments = parse_set(found.data, context=str(reference))
-    except BuilderError as error:
-        told(f"no finished segments are used: {error}")
-        return None
-    return RemoteSegments(local, registry, reference.repository, segments, told)
 
 
 def recorded_set(locks: Path, stack: str) -> Digest | None:

@@ -17,7 +17,7 @@ from builder.registry.model import Repository, parse_repository
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.usecase.build import BuildRequest, BuildTools, build
 from builder.usecase.segments import (
-    open_set,
+    RemoteSegments,
     plan_segments,
     push_segments,
     record_set,
@@ -61,8 +61,8 @@ class Machine:
             return build(self.request, self.tools)
         pinned = recorded_set(self.request.locks, "tiny")
         assert pinned is not None
-        remote = open_set(client(), repository.at(pinned), self.tools.artefacts, self.told.append)
-        return build(self.request, with_segments(self.tools, remote) if remote else self.tools)
+        remote = RemoteSegments(self.tools.artefacts, client(), repository.at(pinned), self.told.append)
+        return build(self.request, with_segments(self.tools, remote))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_another_set_under_the_tag_is_not_looked_at(world: World, repository: Re
     assert recorded_set(other.request.locks, "tiny") == pinned
     assert other.build(repository) == one.build()
     with pytest.raises(InvalidInputError, match="by tag"):
-        open_set(client(), repository.at("segments-tiny"), other.tools.artefacts, print)
+        RemoteSegments(other.tools.artefacts, client(), repository.at("segments-tiny"))
 
 
 def test_what_is_pinned_but_no_segment_is_made_instead(world: World, repository: Repository) -> None:
@@ -158,7 +158,8 @@ def test_a_registry_that_fails_stops_no_build(world: World, repository: Reposito
     one.push(repository)
     small.fault = always(Fault(status=500), method="GET", part="/blobs/")
     assert other.build(repository) == one.build()
-    assert other.told
+    assert len(other.told) == 1
+    assert other.told[0].startswith("no more finished segments are used")
     small.fault = always(Fault(status=500), method="GET", part="/manifests/")
     assert third.build(repository) == one.build()
     assert third.told[0].startswith("no finished segments are used")
@@ -168,7 +169,17 @@ def test_a_set_that_is_gone_stops_no_build(world: World, repository: Repository)
     one = Machine(world, "one")
     record_set(one.request.locks, "tiny", Digest.of(b"gone"))
     assert one.build(repository)["stack"] == "tiny"
-    assert "is not there" in one.told[0]
+    assert one.told == [f"no finished segments are used: {repository.at(Digest.of(b'gone'))} is not there"]
+
+
+def test_a_registry_is_not_asked_where_nothing_is_missing(
+    world: World, repository: Repository, small: SmallRegistry
+) -> None:
+    one = Machine(world, "one")
+    one.push(repository)
+    small.asked.clear()
+    assert one.build(repository) == one.build(repository)
+    assert small.asked == []
 
 
 def test_sets_and_records_are_read_and_written_alike(tmp_path: Path) -> None:
