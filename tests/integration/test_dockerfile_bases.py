@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from builder.image.base_layers import iter_file
+from builder.image.base_tree import read_contents, read_tree
 from builder.lock.base import parse_base_lock
 from builder.platform import AMD64
 from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
+from builder.wiring.stores import make_file_store
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
@@ -79,8 +83,17 @@ def test_no_mirror_and_no_place_stands_in_what_is_locked(project: Path, environm
 
     kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
     lock = (project / "locks/base.odbc.toml").read_text()
-    hosts = {mirror.url.partition("://")[2].partition("/")[0] for mirror in make_mirrors().mirrors}
-    assert not [host for host in hosts if host and host in lock]
+    hosts = {mirror.url.partition("://")[2].partition("/")[0] for mirror in make_mirrors().mirrors} - {""}
+    assert not [host for host in hosts if host in lock]
+    # No layer holds the secret either: what apt was told stays in the stage that fetched.
+    image = parse_base_lock(lock.encode(), file="x").images[0]
+    opened = partial(iter_file, make_file_store())
+    tree = read_tree(image.layers, opened, where="x")
+    ours = {path for path, node in tree.nodes.items() if node.layer == len(image.layers) - 1 and node.kind == "file"}
+    assert "usr/lib/x86_64-linux-gnu/libodbc.so.2.0.0" in ours
+    assert not [path for path in ours if "apt" in path.split("/")]
+    contents = read_contents(tree, image.layers, opened, ours, where="x")
+    assert not [path for path, data in contents if b"URIs: " in data]
 
 
 def test_a_changed_dockerfile_or_base_makes_the_lock_stale(project: Path, environment: dict[str, str]) -> None:
