@@ -31,7 +31,7 @@ def render_tree(survey: Survey) -> str:
     """Render bases, the stacks on each, and the stacks that extend those."""
     lines: list[str] = []
     for base in survey.bases:
-        lines.append(f"{base.name}  (Debian {base.release}, Python {base.python})")
+        lines.append(f"{base.name}  ({base.origin}, Python {base.python})")
         lines += _iter_branches(survey, survey.roots(base.name), "")
     return "\n".join(lines)
 

@@ -207,6 +207,13 @@ class Base:
     """Where an image's Python is, as `/usr/local/bin/python3.13`; empty to look for it."""
 
     @property
+    def origin(self) -> str:
+        """Say for people where it comes from, as `Debian trixie`."""
+        if self.dockerfile is not None:
+            return f"{self.dockerfile.file} on {self.dockerfile.base}"
+        return "an image" if self.image is not None else f"Debian {self.release}"
+
+    @property
     def is_image(self) -> bool:
         """Tell a base that comes as layers from one that is made of Debian packages."""
         return self.image is not None or self.dockerfile is not None
