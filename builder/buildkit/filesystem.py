@@ -1,0 +1,122 @@
+"""The file system that layers make, one over another: what two images are compared by."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from builder.errors import IntegrityError
+from builder.image.stream import ChunkStream
+
+_READ: Final = 1 << 20
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What lies at a path. Times are left out; a hard link is the file that it leads to."""
+
+    kind: str
+    mode: int
+    owner: str
+    """As `50000:0`."""
+    target: str = ""
+    """Of a symbolic link."""
+    size: int = 0
+    sha256: str = ""
+    """Of a file."""
+
+
+def flatten(layers: Iterable[Iterable[bytes]]) -> Mapping[str, Node]:
+    """Lay layers over one another.
+
+    Args:
+        layers: their tars, unpacked, lowest first.
+
+    Returns:
+        What lies at each path, relative to the root, without the root itself.
+
+    Raises:
+        IntegrityError: a layer is no tar of files, folders and links.
+    """
+    nodes: dict[str, Node] = {}
+    for chunks in layers:
+        _apply(chunks, nodes)
+    return nodes
+
+
+def name_differences(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> tuple[str, ...]:
+    """Say what differs between two file systems, by path: empty where nothing does."""
+    told = []
+    for path in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(path), theirs.get(path)
+        if mine is None:
+            told.append(f"/{path}: is not in what the engine gives")
+        elif other is None:
+            told.append(f"/{path}: is missing")
+        elif mine != other:
+            told.append(f"/{path}: {_describe(mine, other)}")
+    return tuple(told)
+
+
+def _describe(mine: Node, other: Node) -> str:
+    for name, show in (("kind", str), ("mode", "{:04o}".format), ("owner", str), ("target", str), ("size", str)):
+        expected, found = getattr(mine, name), getattr(other, name)
+        if expected != found:
+            return f"{name} is {show(found)}, the engine gives {show(expected)}"
+    return f"bytes differ: sha256 is {other.sha256}, the engine gives {mine.sha256}"
+
+
+def _apply(chunks: Iterable[bytes], nodes: dict[str, Node]) -> None:
+    below = frozenset(nodes)
+    try:
+        with tarfile.open(fileobj=ChunkStream(chunks), mode="r|", bufsize=_READ) as tar:  # type: ignore[call-overload]
+            for member in tar:
+                path = member.name.removeprefix("./").strip("/")
+                if path in {"", "."}:
+                    continue
+                folder, _, name = path.rpartition("/")
+                if name == _OPAQUE:
+                    _remove_below(folder, nodes, below)
+                elif name.startswith(_WHITEOUT):
+                    gone = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
+                    nodes.pop(gone, None)
+                    _remove_below(gone, nodes, below)
+                else:
+                    node = _node(tar, member, nodes)
+                    old = nodes.get(path)
+                    if old is not None and old.kind == "directory" != node.kind:
+                        _remove_below(path, nodes, below)
+                    nodes[path] = node
+    except tarfile.TarError as error:
+        raise IntegrityError(f"cannot be unpacked: {error}", context="layer") from error
+
+
+def _remove_below(folder: str, nodes: dict[str, Node], below: frozenset[str]) -> None:
+    prefix = f"{folder}/" if folder else ""
+    for path in [path for path in nodes if path.startswith(prefix) and path in below]:
+        del nodes[path]
+
+
+def _node(tar: tarfile.TarFile, member: tarfile.TarInfo, nodes: Mapping[str, Node]) -> Node:
+    owner = f"{member.uid}:{member.gid}"
+    if member.islnk():
+        linked = nodes.get(member.linkname.removeprefix("./").strip("/"))
+        if linked is None:
+            raise IntegrityError(f"a hard link to {member.linkname!r}, which is not there", context=member.name)
+        return linked
+    if member.isdir():
+        return Node(kind="directory", mode=member.mode, owner=owner)
+    if member.issym():
+        return Node(kind="symlink", mode=0o777, owner=owner, target=member.linkname)
+    if not member.isreg():
+        raise IntegrityError("is neither file, folder nor link", context=member.name)
+    digest = hashlib.sha256()
+    content = tar.extractfile(member)
+    while content and (piece := content.read(_READ)):
+        digest.update(piece)
+    return Node(kind="file", mode=member.mode, owner=owner, size=member.size, sha256=digest.hexdigest())
