@@ -68,6 +68,8 @@ class DockerfileBuild:
     """SOURCE_DATE_EPOCH."""
     network: str = ""
     """Of the steps: empty for the daemon's own, or `host`, `none`."""
+    context: Path | None = None
+    """A folder that holds the Dockerfile and all it adds; None where the Dockerfile is the whole context."""
 
 
 def find_docker(environment: Mapping[str, str]) -> str:
@@ -153,9 +155,10 @@ def _loaded(
 def _build(
     docker: str, build: DockerfileBuild, names: Mapping[str, str], environment: Mapping[str, str], scratch: Path
 ) -> str:
-    context = scratch / "context"
-    context.mkdir()
-    (context / "Dockerfile").write_bytes(build.dockerfile)
+    context = build.context or scratch / "context"
+    if build.context is None:
+        context.mkdir()
+        (context / "Dockerfile").write_bytes(build.dockerfile)
     tag = f"airflow-kubler/built:{Digest.of(str(scratch).encode()).hex[:24]}"
     argv = [docker, "build", "--tag", tag, "--platform", build.platform.name, "--progress", "plain"]
     args = {**dict(build.args), **names, "SOURCE_DATE_EPOCH": str(build.epoch)}

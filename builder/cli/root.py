@@ -55,6 +55,7 @@ VERBS: dict[str, Verb] = {
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
+    "export": Verb("builder.cli.export:command", "Show a lock as a Dockerfile, or write all that builds it."),
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),

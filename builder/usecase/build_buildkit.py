@@ -1,0 +1,113 @@
+"""Build by BuildKit: the same lock by a second implementation, and a comparison of what comes out with the engine's."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.buildkit.base import DockerfileBuild, build_layout, write_index
+from builder.buildkit.filesystem import flatten, name_differences
+from builder.errors import BuildError
+from builder.image.compress import decompress
+from builder.image.layout_reader import FolderLayout
+from builder.oci.descriptor import Descriptor
+from builder.oci.layout import INDEX_FILE, blob_path
+from builder.oci.manifest import parse_manifest
+from builder.platform import Platform
+from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
+from builder.usecase.export_dockerfile import iter_tar, write_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildkitRequest:
+    """What is to be built, and whether it is compared."""
+
+    build: BuildRequest
+    platform: Platform
+    environment: Mapping[str, str]
+    """Of the docker client."""
+    check: bool = False
+    """Compare the file system with the engine's."""
+
+
+def build_by_buildkit(request: BuildkitRequest, tools: BuildTools) -> dict[str, Any]:
+    """Build an image by docker into an OCI layout.
+
+    Returns:
+        As `build`, and `differences` by path where they were looked for.
+
+    Raises:
+        ToolError: docker fails.
+        BuildError: the output holds something that is no layout.
+        IntegrityError: an input is refused, or what docker saves is.
+    """
+    wanted, platform = request.build, request.platform
+    _refuse_other(wanted.output)
+    locks = load_locks(wanted.locks, wanted.stack)
+    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wanted.output.parent, prefix=".buildkit-") as name:
+        context, layout = Path(name) / "context", Path(name) / "layout"
+        context.mkdir()
+        layout.mkdir()
+        write_context(locks, platform, tools, context)
+        job = DockerfileBuild(
+            dockerfile=(context / "Dockerfile").read_bytes(),
+            platform=platform,
+            foundations=(),
+            args=(),
+            secrets={},
+            epoch=locks.stack.created,
+            network="none",
+            context=context,
+        )
+        manifest = build_layout(job, request.environment, layout)
+        index = write_index(layout, wanted.stack, (manifest,))
+        if wanted.output.exists():
+            shutil.rmtree(wanted.output)
+        layout.chmod(0o755)
+        layout.rename(wanted.output)
+    summary = _summarise(wanted, platform, manifest, index)
+    if request.check:
+        summary["differences"] = list(compare_filesystems(request, tools))
+    return summary
+
+
+def compare_filesystems(request: BuildkitRequest, tools: BuildTools) -> tuple[str, ...]:
+    """Name what differs between the layout at the request's output and what the engine gives: type, bytes, mode, owner, link."""
+    wanted = request.build
+    locks = load_locks(wanted.locks, wanted.stack)
+    one = BuildRequest(stack=wanted.stack, locks=wanted.locks, output=wanted.output, platforms=(request.platform,))
+    (image,) = assemble_image(locks, one, tools).platforms
+    ours = flatten(iter_tar(layer, locks.stack.compression) for layer in image.layers)
+    return name_differences(ours, flatten(_layers(wanted.output)))
+
+
+def _layers(folder: Path) -> Iterator[Iterator[bytes]]:
+    from builder.oci.layout import parse_layout
+
+    reader = FolderLayout(folder)
+    (image,) = parse_layout(reader).platforms
+    for layer in image.manifest.layers:
+        yield decompress("zstd", reader.chunks(blob_path(layer.digest)))
+
+
+def _refuse_other(output: Path) -> None:
+    if output.suffix == ".tar":
+        raise BuildError("is a file: BuildKit's image goes into a folder", context=str(output), hint="name a folder")
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / INDEX_FILE).is_file())):
+        raise BuildError("holds something that is no image", context=str(output), hint="name another folder")
+
+
+def _summarise(
+    request: BuildRequest, platform: Platform, manifest: Descriptor, index: Descriptor
+) -> dict[str, Any]:
+    read = parse_manifest((request.output / blob_path(manifest.digest)).read_bytes())
+    layers = [
+        {"digest": str(layer.digest), "size_bytes": layer.size, "distributions": []} for layer in read.layers
+    ]
+    image = {"manifest_digest": str(manifest.digest), "config_digest": str(read.config.digest), "layers": layers}
+    return {"stack": request.stack, "index_digest": str(index.digest), "platforms": {platform.name: image}}
