@@ -122,7 +122,7 @@ def installed_files(data: bytes, name: str, *, python: str, prefix: str) -> dict
         if (folder == info_folder and rest in _MADE_BY_INSTALLERS) or _is_shipped_bytecode(path):
             continue
         written, target = body, f"{site}/{path}"
-        program = path in marked and body[:2] == b"#!" or path in marked and body[:4] == b"\x7fELF"
+        program = (path in marked and body[:2] == b"#!") or (path in marked and body[:4] == b"\x7fELF")
         if folder == data_folder:
             scheme, _, below = rest.partition("/")
             target = f"{roots[scheme]}/{below}"
@@ -192,7 +192,7 @@ def _record(
 
 def bytecode_files(files: dict[str, tuple[bytes, bool]], python: str, prefix: str) -> dict[str, bytes]:
     """Compile what Python imports; what does not compile gets none."""
-    from compile_worker import compile_source  # type: ignore[import-not-found]  # noqa: PLC0415  # Lies beside this file.
+    from compile_worker import compile_source  # type: ignore[import-not-found]  # Lies beside this file.
 
     tag = f"cpython-{python.replace('.', '')}"
     made = {}
@@ -228,7 +228,7 @@ def main() -> None:
     """Run as a step of a Dockerfile."""
     os.umask(0o022)
     sys.path.insert(0, str(Path(__file__).parent))
-    import warnings  # noqa: PLC0415
+    import warnings
 
     warnings.simplefilter("ignore")
     install(Path(sys.argv[1]), Path(sys.argv[2]))

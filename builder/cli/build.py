@@ -37,6 +37,8 @@ DEFAULT_FOLDER = "build"
     metavar="REPOSITORY",
     help="Take finished segments from this registry, of the set that locks/segments.toml pins; or of REPOSITORY@DIGEST.",
 )
+@click.option("--engine", type=click.Choice(["own", "buildkit"]), default="own", show_default=True, help="What builds.")
+@click.option("--check", is_flag=True, help="With buildkit: compare the file system with the own engine's.")
 @jobs_option
 @json_option
 @click.pass_obj
@@ -52,7 +54,15 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
         compression=how["compression"],
     )
     tools = build_tools(jobs, lambda total: progress(f"build {stack}", total))
-    if how["segments"]:
+    if how["check"] and how["engine"] == "own":
+        raise click.UsageError(
+            "--check goes with --engine buildkit; `verify --rebuild` checks an image of the own engine."
+        )
+    if how["engine"] == "buildkit":
+        from builder.cli.build_buildkit import build_with_buildkit
+
+        summary = build_with_buildkit(request, tools, check=how["check"])
+    elif how["segments"]:
         from builder.cli.build_segments import build_with_segments
 
         summary = build_with_segments(request, tools, how["segments"])
@@ -60,7 +70,15 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
         summary = build(request, tools)
     if as_json:
         show_json(summary)
-        return
+    else:
+        _show(summary, target)
+    if "differences" in summary:
+        from builder.cli.build_buildkit import end_check
+
+        end_check(summary["differences"], as_json=as_json)
+
+
+def _show(summary: dict[str, Any], target: Path) -> None:
     for name, image in summary["platforms"].items():
         size = sum(layer["size_bytes"] for layer in image["layers"])
         show_text(f"{name}  {image['manifest_digest']}  {len(image['layers'])} layers  {render_size(size)}")

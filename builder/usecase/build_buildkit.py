@@ -14,7 +14,8 @@ from builder.buildkit.filesystem import flatten, name_differences
 from builder.errors import BuildError
 from builder.image.compress import decompress
 from builder.image.layout_reader import FolderLayout
-from builder.oci.descriptor import Descriptor
+from builder.oci.descriptor import Descriptor, verify_bytes
+from builder.oci.index import parse_index
 from builder.oci.layout import INDEX_FILE, blob_path
 from builder.oci.manifest import parse_manifest
 from builder.platform import Platform
@@ -87,11 +88,11 @@ def compare_filesystems(request: BuildkitRequest, tools: BuildTools) -> tuple[st
 
 
 def _layers(folder: Path) -> Iterator[Iterator[bytes]]:
-    from builder.oci.layout import parse_layout
-
+    """Read the layers by the manifest alone: docker's config has times of its own writing."""
     reader = FolderLayout(folder)
-    (image,) = parse_layout(reader).platforms
-    for layer in image.manifest.layers:
+    (root,) = parse_index(reader.read(INDEX_FILE)).manifests
+    (platform,) = parse_index(verify_bytes(root, reader.read(blob_path(root.digest)))).manifests
+    for layer in parse_manifest(verify_bytes(platform, reader.read(blob_path(platform.digest)))).layers:
         yield decompress("zstd", reader.chunks(blob_path(layer.digest)))
 
 
@@ -102,12 +103,8 @@ def _refuse_other(output: Path) -> None:
         raise BuildError("holds something that is no image", context=str(output), hint="name another folder")
 
 
-def _summarise(
-    request: BuildRequest, platform: Platform, manifest: Descriptor, index: Descriptor
-) -> dict[str, Any]:
+def _summarise(request: BuildRequest, platform: Platform, manifest: Descriptor, index: Descriptor) -> dict[str, Any]:
     read = parse_manifest((request.output / blob_path(manifest.digest)).read_bytes())
-    layers = [
-        {"digest": str(layer.digest), "size_bytes": layer.size, "distributions": []} for layer in read.layers
-    ]
+    layers = [{"digest": str(layer.digest), "size_bytes": layer.size, "distributions": []} for layer in read.layers]
     image = {"manifest_digest": str(manifest.digest), "config_digest": str(read.config.digest), "layers": layers}
     return {"stack": request.stack, "index_digest": str(index.digest), "platforms": {platform.name: image}}

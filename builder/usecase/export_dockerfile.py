@@ -127,9 +127,7 @@ def _write_step(locks: Locks, layer: LayerParts, tools: BuildTools, folder: Path
     (folder / "layer.json").write_bytes(dump_json(settings))
 
 
-def _write_tars(
-    locks: Locks, platform: Platform, parts: Sequence[LayerParts], tools: BuildTools, output: Path
-) -> None:
+def _write_tars(locks: Locks, platform: Platform, parts: Sequence[LayerParts], tools: BuildTools, output: Path) -> None:
     compression = locks.stack.compression
     total = total_size(locks.stack, locks.base, (platform,))
     with open_assembly(locks.base, compression, tools, total) as assembly:
