@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -104,13 +105,15 @@ def _remove_below(folder: str, nodes: dict[str, Node], below: frozenset[str]) ->
 
 def _node(tar: tarfile.TarFile, member: tarfile.TarInfo, nodes: Mapping[str, Node]) -> Node:
     owner = f"{member.uid}:{member.gid}"
+    # Docker's tars have the kind of file in the mode as well.
+    mode = stat.S_IMODE(member.mode)
     if member.islnk():
         linked = nodes.get(member.linkname.removeprefix("./").strip("/"))
         if linked is None:
             raise IntegrityError(f"a hard link to {member.linkname!r}, which is not there", context=member.name)
         return linked
     if member.isdir():
-        return Node(kind="directory", mode=member.mode, owner=owner)
+        return Node(kind="directory", mode=mode, owner=owner)
     if member.issym():
         return Node(kind="symlink", mode=0o777, owner=owner, target=member.linkname)
     if not member.isreg():
@@ -119,4 +122,4 @@ def _node(tar: tarfile.TarFile, member: tarfile.TarInfo, nodes: Mapping[str, Nod
     content = tar.extractfile(member)
     while content and (piece := content.read(_READ)):
         digest.update(piece)
-    return Node(kind="file", mode=member.mode, owner=owner, size=member.size, sha256=digest.hexdigest())
+    return Node(kind="file", mode=mode, owner=owner, size=member.size, sha256=digest.hexdigest())
