@@ -42,8 +42,10 @@ DEFAULT_FOLDER = "build"
 @jobs_option
 @json_option
 @click.pass_obj
-def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, as_json: bool, **how: Any) -> None:
+def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, as_json: bool, **how: Any) -> int:
     """Build the image of STACK from its lock and the store, without network, daemon or root."""
+    if how["check"] and how["engine"] == "own":
+        raise click.UsageError("--check goes with --engine buildkit; `verify` checks an image of the own engine.")
     project = context.project()
     target = output or project.root / DEFAULT_FOLDER / stack
     request = BuildRequest(
@@ -54,14 +56,10 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
         compression=how["compression"],
     )
     tools = build_tools(jobs, lambda total: progress(f"build {stack}", total))
-    if how["check"] and how["engine"] == "own":
-        raise click.UsageError(
-            "--check goes with --engine buildkit; `verify --rebuild` checks an image of the own engine."
-        )
     if how["engine"] == "buildkit":
         from builder.cli.build_buildkit import build_with_buildkit
 
-        summary = build_with_buildkit(request, tools, check=how["check"])
+        summary = build_with_buildkit(request, tools, check=how["check"], segments=how["segments"])
     elif how["segments"]:
         from builder.cli.build_segments import build_with_segments
 
@@ -72,10 +70,11 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
         show_json(summary)
     else:
         _show(summary, target)
-    if "differences" in summary:
-        from builder.cli.build_buildkit import end_check
+    if "differences" not in summary:
+        return 0
+    from builder.cli.build_buildkit import end_check
 
-        end_check(summary["differences"], as_json=as_json)
+    return end_check(summary["differences"], as_json=as_json)
 
 
 def _show(summary: dict[str, Any], target: Path) -> None:

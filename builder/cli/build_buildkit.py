@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import click
@@ -15,10 +14,15 @@ from builder.usecase.build import BuildRequest, BuildTools
 _SHOWN = 10
 
 
-def build_with_buildkit(request: BuildRequest, tools: BuildTools, *, check: bool) -> dict[str, Any]:
+def build_with_buildkit(
+    request: BuildRequest, tools: BuildTools, *, check: bool, segments: str | None
+) -> dict[str, Any]:
     """Build by docker, for one platform: this machine's unless another is named."""
     from builder.usecase.build_buildkit import BuildkitRequest, build_by_buildkit
 
+    if request.compression or segments:
+        what = "--compression" if request.compression else "--segments (or AIRFLOW_KUBLER_SEGMENTS)"
+        raise click.UsageError(f"{what} says nothing to BuildKit, which makes every layer itself.")
     if len(request.platforms) > 1:
         raise click.UsageError("BuildKit builds one platform at a time.")
     platform = request.platforms[0] if request.platforms else host_platform()
@@ -26,11 +30,10 @@ def build_with_buildkit(request: BuildRequest, tools: BuildTools, *, check: bool
     return build_by_buildkit(wanted, tools)
 
 
-def end_check(differences: list[str], *, as_json: bool) -> None:
-    """Say how the comparison ended; exit status 1 where something differs."""
+def end_check(differences: list[str], *, as_json: bool) -> int:
+    """Say how the comparison ended; returns the exit status, 1 where something differs."""
     if not as_json:
         for line in differences[:_SHOWN]:
             show_text(line)
         show_text(f"{len(differences)} paths differ from the engine's" if differences else "equals the engine's")
-    if differences:
-        sys.exit(1)
+    return 1 if differences else 0
