@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +30,6 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         if request.param == "docker-registry":
             yield stack.enter_context(docker_registry(tmp_path)).host
         elif request.param == "crane":
-            if shutil.which("crane") is None:
-                pytest.skip("crane is not here; Debian has it from forky on")
             yield stack.enter_context(crane_registry(tmp_path / "crane.log"))
         else:
             yield stack.enter_context(SmallRegistry(referrers=request.param == "small")).host
