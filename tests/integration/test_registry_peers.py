@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -16,23 +15,16 @@ from builder.registry.folder import FolderBlobs
 from builder.registry.manifests import fallback_tag
 from builder.registry.model import Outcome, parse_reference, parse_repository
 from builder.registry.transfer import collect, plan_push, pull, push
-from tests.support.registries import SmallRegistry, crane_registry, skopeo
+from tests.support.registries import KINDS, any_registry, skopeo
 from tests.support.registry_images import Memory, client, close_clients, noise
-from tests.support.tools import registry as docker_registry
 
-KINDS = ("small", "small-without-referrers", "docker-registry", "crane")
 pytestmark = pytest.mark.tools
 
 
 @pytest.fixture(params=KINDS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with contextlib.ExitStack() as stack:
-        if request.param == "docker-registry":
-            yield stack.enter_context(docker_registry(tmp_path)).host
-        elif request.param == "crane":
-            yield stack.enter_context(crane_registry(tmp_path / "crane.log"))
-        else:
-            yield stack.enter_context(SmallRegistry(referrers=request.param == "small")).host
+    with any_registry(request.param, tmp_path) as served:
+        yield served
         close_clients()
 
 

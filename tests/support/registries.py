@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from builder.oci import media
 from tests.support.tools import free_port, require_tool, started, wait_until
+from tests.support.tools import registry as docker_registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +147,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def body(self) -> bytes | None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            return self.chunked()
         size = int(self.headers.get("Content-Length") or 0)
         limit = self.bent.reset_reading if self.bent else None
         if limit is None:
             return self.rfile.read(size)
         self.kept = self.rfile.read(min(limit, size))
         return None
+
+    def chunked(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
 
     def drop(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -308,3 +319,21 @@ def skopeo(*argv: str | Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+KINDS = ("small", "small-without-referrers", "docker-registry", "crane")
+"""What `any_registry` serves."""
+
+
+@contextlib.contextmanager
+def any_registry(kind: str, folder: Path) -> Iterator[str]:
+    """Serve one of the registries; gives its host."""
+    if kind == "docker-registry":
+        with docker_registry(folder) as served:
+            yield served.host
+    elif kind == "crane":
+        with crane_registry(folder / "crane.log") as host:
+            yield host
+    else:
+        with SmallRegistry(referrers=kind == "small") as small:
+            yield small.host

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from builder.digest import Digest
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe, descriptor_to_json
 from builder.registry.client import HttpRegistry
 from builder.registry.credentials import Credential
+from builder.registry.folder import FolderBlobs
 from builder.registry.session import Session
 from builder.registry.settings import RegistrySettings
 from builder.registry.wire import HttpWire
@@ -46,6 +52,15 @@ class Memory:
         if subject is not None:
             value["subject"] = descriptor_to_json(subject)
         return self.add(media.MANIFEST, json.dumps(value).encode())
+
+    def add_layer(self, path: str, content: bytes) -> Descriptor:
+        """Add a layer of one file."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        return self.add(media.LAYER_GZIP, gzip.compress(packed.getvalue(), 1, mtime=0))
 
     def add_index(self, *children: Descriptor) -> Descriptor:
         value = {
@@ -119,3 +134,32 @@ def close_clients() -> None:
     """Close what `client` opened."""
     while _WIRES:
         _WIRES.pop().__exit__()
+
+
+def write_real_layout(folder: Path, name: str = "img") -> Descriptor:
+    """Write a layout of an image for two platforms that every client takes; its large layer stands in both."""
+    memory = Memory()
+    shared = memory.add_layer("usr/share/large", noise(5 << 20))
+    images = []
+    for number, machine in enumerate(("amd64", "arm64"), 1):
+        layers = (shared, memory.add_layer(f"etc/{machine}", noise(1000, number)))
+        diff_ids = [Digest.of(gzip.decompress(memory.held[str(layer.digest)])) for layer in layers]
+        config = {
+            "architecture": machine,
+            "os": "linux",
+            "config": {"Cmd": ["/nothing"]},
+            "rootfs": {"type": "layers", "diff_ids": [str(digest) for digest in diff_ids]},
+        }
+        value = {
+            "schemaVersion": 2,
+            "mediaType": media.MANIFEST,
+            "config": descriptor_to_json(memory.add(media.CONFIG, json.dumps(config).encode())),
+            "layers": [descriptor_to_json(layer) for layer in layers],
+        }
+        images.append(memory.add(media.MANIFEST, json.dumps(value).encode()))
+    index = memory.add_index(*images)
+    blobs = FolderBlobs(folder)
+    for digest, data in memory.held.items():
+        blobs.write(Descriptor(media_type="", digest=Digest.parse(digest), size=len(data)), (data,))
+    blobs.write_index([(index, name)])
+    return index
