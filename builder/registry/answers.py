@@ -81,6 +81,15 @@ def hint_of(status: int | None, host: str) -> str:
     return f"try again later; if it stays, ask whoever runs {host}" if status >= 500 else ""
 
 
+def hint_of_connection(message: str, host: str) -> str:
+    """Say the way out of a connection that failed; empty where only trying again may help."""
+    if "CERTIFICATE_VERIFY_FAILED" not in message:
+        return ""
+    if "unable to get" in message or "self-signed" in message or "self signed" in message:
+        return f'name the authority of its certificate in airflow-kubler/config.toml: [registries."{host}"] certificate = FILE'
+    return f"the certificate is wrong: ask whoever runs {host}; nothing was sent there"
+
+
 def parse_details(body: bytes) -> tuple[Detail, ...]:
     """Read a registry's list of errors; empty where the body is none, as from a proxy in between."""
     try:

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from builder.oci.fields import MAX_DOCUMENT_BYTES
-from builder.registry.answers import RegistryTroubleError, parse_details, say
+from builder.registry.answers import RegistryTroubleError, hint_of_connection, parse_details, say
 from builder.registry.credentials import Credentials
 from builder.registry.model import Repository
 from builder.registry.settings import DOCKER_HUB, RegistrySettings, is_loopback
@@ -310,5 +310,9 @@ def _told(call: Call) -> Iterator[None]:
         elsewhere = urlsplit(error.context).netloc if "://" in error.context else ""
         at = f" (at {shown(elsewhere)})" if elsewhere and elsewhere != registry else ""
         raise RegistryTroubleError(
-            f"{error.message}{at}", registry=registry, context=call.context, temporary=error.temporary
+            f"{error.message}{at}",
+            registry=registry,
+            context=call.context,
+            temporary=error.temporary,
+            hint=hint_of_connection(error.message, elsewhere or registry),
         ) from error

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from builder.registry.answers import RegistryTroubleError, parse_details, say
+from builder.registry.answers import RegistryTroubleError, hint_of_connection, parse_details, say
 from builder.registry.challenge import Challenge, parse_challenges
 from builder.registry.credentials import Credential, Credentials
 from builder.registry.settings import RegistrySettings
@@ -150,6 +150,7 @@ class Tokens:
                 registry=registry,
                 context=f"{registry}: {shown(way.realm)}",
                 temporary=error.temporary,
+                hint=hint_of_connection(error.message, urlsplit(way.realm).netloc),
             ) from error
         if status != 200:
             raise RegistryTroubleError(

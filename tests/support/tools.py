@@ -111,7 +111,7 @@ def registry(folder: Path) -> Iterator[Registry]:
         f"http: {{addr: '127.0.0.1:{port}'}}\nlog: {{level: warn}}\n"
     )
     with started([program, "serve", str(config)], folder / "registry.log"):
-        wait_until(lambda: _listens(port), timeout_s=20, what="docker-registry")
+        wait_until(lambda: listens(port), timeout_s=20, what="docker-registry")
         yield Registry(host=f"127.0.0.1:{port}")
 
 
@@ -155,6 +155,7 @@ def _answers(process: subprocess.Popen[bytes], env: Mapping[str, str]) -> bool:
     return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of the loopback."""
     with socket.socket() as handle:
         return handle.connect_ex(("127.0.0.1", port)) == 0
