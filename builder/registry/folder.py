@@ -9,13 +9,12 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from builder.atomic import TEMPORARY_PREFIX, replacing
-from builder.errors import DigestMismatchError, IntegrityError, MissingBlobError
+from builder.atomic import replacing
+from builder.errors import BuildError, DigestMismatchError, IntegrityError, MissingBlobError
 from builder.oci.descriptor import Descriptor
 from builder.oci.index import Index, dump_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME, blob_path
@@ -58,24 +57,27 @@ class FolderBlobs:
             return False
         return hashed.hexdigest() == descriptor.digest.hex
 
+    def begin(self) -> None:
+        """Make the folder a layout of nothing yet, so that a pull that breaks off is known as one."""
+        self._replace(LAYOUT_FILE, LAYOUT_BYTES)
+
     def write(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
-        """Keep a blob under its digest; raises DigestMismatchError, and nothing is kept then."""
+        """Keep a blob under its digest; what a killed writer left of it is overwritten.
+
+        Raises:
+            DigestMismatchError: it is another; nothing is kept then.
+            BuildError: the disk is full or not writable; nothing is kept then.
+        """
         place = self._place(descriptor)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=TEMPORARY_PREFIX)
-        try:
-            hashed = hashlib.sha256()
-            with os.fdopen(handle, "wb", buffering=0) as stream:
+        with _told(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(place, mode=0o644) as stream:
+                hashed = hashlib.sha256()
                 for chunk in chunks:
                     hashed.update(chunk)
-                    _write_all(stream.fileno(), chunk)
-                os.fchmod(stream.fileno(), 0o644)
-            if hashed.hexdigest() != descriptor.digest.hex:
-                raise DigestMismatchError(f"what came hashes to sha256:{hashed.hexdigest()}", context=str(place))
-            Path(name).replace(place)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
+                    stream.write(chunk)
+                if hashed.hexdigest() != descriptor.digest.hex:
+                    raise DigestMismatchError(f"what came hashes to sha256:{hashed.hexdigest()}", context=str(place))
 
     def write_index(self, roots: Iterable[tuple[Descriptor, str]]) -> None:
         """Make the folder a layout of these images and artifacts."""
@@ -88,13 +90,24 @@ class FolderBlobs:
             )
             for root, name in roots
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, data in ((LAYOUT_FILE, LAYOUT_BYTES), (INDEX_FILE, dump_index(Index(manifests=named)))):
+        self._replace(LAYOUT_FILE, LAYOUT_BYTES)
+        self._replace(INDEX_FILE, dump_index(Index(manifests=named)))
+
+    def _replace(self, name: str, data: bytes) -> None:
+        with _told(self.folder / name):
+            self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(self.folder / name, mode=0o644) as stream:
                 stream.write(data)
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
+@contextlib.contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """Tell errors of the disk with the file and the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(
+            f"cannot be written: {error.strerror or error}",
+            context=str(place),
+            hint="make room or name another folder, and try again: blobs that are whole are not fetched again",
+        ) from error

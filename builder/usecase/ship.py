@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.atomic import TEMPORARY_PREFIX
 from builder.digest import Digest
 from builder.errors import BuildError, IntegrityError, InvalidInputError, RegistryError
 from builder.image.layout_reader import FolderLayout
 from builder.oci import media
 from builder.oci.descriptor import Descriptor
 from builder.oci.index import parse_index
-from builder.oci.layout import INDEX_FILE, LayoutImage, parse_layout
+from builder.oci.layout import INDEX_FILE, LAYOUT_FILE, LayoutImage, parse_layout
 from builder.registry.folder import FolderBlobs
 from builder.registry.model import BlobPushed, ManifestBytes, Reference, Registry, Repository
 from builder.registry.tags import next_tag, of_stack, parse_immutable
@@ -233,12 +234,19 @@ def fetch_image(
         IntegrityError: it is not what its digest says.
         InvalidInputError: the folder holds something else.
     """
-    if folder.exists() and not (folder / INDEX_FILE).is_file() and any(folder.iterdir()):
+    if folder.exists() and not _is_layout(folder):
         raise InvalidInputError("holds something that is no layout", context=str(folder), hint="name another folder")
     sink = FolderBlobs(folder)
+    sink.begin()
     shipment = pull(registry, reference, sink, with_referrers=with_referrers, workers=workers)
     sink.write_index([(shipment.root.descriptor, _name_of(shipment.root, reference))])
     return shipment
+
+
+def _is_layout(folder: Path) -> bool:
+    """Tell whether a folder is a layout, one that a pull has begun, or empty."""
+    begun = any((folder / name).is_file() for name in (LAYOUT_FILE, INDEX_FILE))
+    return begun or all(entry.name.startswith(TEMPORARY_PREFIX) for entry in folder.iterdir())
 
 
 def _name_of(root: ManifestBytes, reference: Reference) -> str:

@@ -136,18 +136,20 @@ def close_clients() -> None:
         _WIRES.pop().__exit__()
 
 
-def write_real_layout(folder: Path, name: str = "img") -> Descriptor:
-    """Write a layout of an image for two platforms that every client takes; its large layer stands in both."""
+def write_real_layout(folder: Path, name: str = "img", *, large: int = 1) -> Descriptor:
+    """Write a layout of an image for two platforms that every client takes; its large layers stand in both."""
     memory = Memory()
-    shared = memory.add_layer("usr/share/large", noise(5 << 20))
+    shared = [memory.add_layer(f"usr/share/large-{seed}", noise(5 << 20, seed)) for seed in range(large)]
     images = []
     for number, machine in enumerate(("amd64", "arm64"), 1):
-        layers = (shared, memory.add_layer(f"etc/{machine}", noise(1000, number)))
+        layers = (*shared, memory.add_layer(f"etc/{machine}", noise(1000, number)))
         diff_ids = [Digest.of(gzip.decompress(memory.held[str(layer.digest)])) for layer in layers]
         config = {
             "architecture": machine,
             "os": "linux",
-            "config": {"Cmd": ["/nothing"]},
+            "created": "2026-11-24T00:00:00Z",
+            "config": {"Cmd": ["/nothing"], "User": "50000:0"},
+            "history": [{"created": "2026-11-24T00:00:00Z", "created_by": "test"}] * len(layers),
             "rootfs": {"type": "layers", "diff_ids": [str(digest) for digest in diff_ids]},
         }
         value = {

@@ -197,6 +197,10 @@ def test_what_is_pulled_is_the_layout_that_was_pushed(setting: Setting, tmp_path
         for f in (tmp_path / "pulled", setting.image("one"))
     )
     assert pulled == pushed
+    # A pull that was killed left this: it goes on.
+    (tmp_path / "pulled/index.json").unlink()
+    fetch_image(setting.registry, setting.repository.at("dev"), tmp_path / "pulled")
+    assert (tmp_path / "pulled/index.json").is_file()
     full = tmp_path / "full"
     full.mkdir()
     (full / "thesis.odt").write_bytes(b"precious")
