@@ -28,7 +28,10 @@ from builder.wiring.registries import make_registry
     help="Keep so many of each stack, however old. Default: 3.",
 )
 @click.option(
-    "--ran", type=click.File("r"), metavar="FILE", help="Keep images whose digests stand in it; - for standard input."
+    "--ran",
+    type=click.File("r", encoding="utf-8", errors="replace"),
+    metavar="FILE",
+    help="Keep images whose digests stand in it; - for standard input.",
 )
 @click.option("--yes", "-y", is_flag=True, help="Delete; else only show what would go.")
 @workers_option
@@ -43,7 +46,10 @@ def command(
     """
     place = parse_repository(repository)
     retention = Retention(
-        today=dt.datetime.now(dt.UTC).date(), days=days, last=last, ran=parse_digests(ran.read() if ran else "")
+        today=dt.datetime.now(dt.UTC).date(),
+        days=days,
+        last=last,
+        ran=parse_digests(ran.read(), context=ran.name) if ran else frozenset(),
     )
     with make_registry() as registry:
         contents = read_contents(registry, place, workers=workers)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from builder.digest import Digest
-from builder.errors import BuilderError, RegistryError
+from builder.errors import BuilderError, InvalidInputError, RegistryError
 from builder.registry.documents import INDEXES, MANIFESTS, parse_links
 from builder.registry.garbage import Contents, GarbagePlan, HeldManifest
 from builder.registry.model import ManifestBytes, Registry, Repository
@@ -17,9 +17,18 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REFUSED = (400, 403, 405)
 
 
-def parse_digests(text: str) -> frozenset[Digest]:
-    """Find all digests in a text: a list, image references, or what a cluster says of its pods."""
-    return frozenset(Digest.parse(found) for found in _DIGEST.findall(text))
+def parse_digests(text: str, *, context: str) -> frozenset[Digest]:
+    """Find all digests in a text: a list, image references, or what a cluster says of its pods.
+
+    Raises:
+        InvalidInputError: there is none: who asked what runs was not answered, and nothing may be deleted on that.
+    """
+    found = frozenset(Digest.parse(one) for one in _DIGEST.findall(text))
+    if not found:
+        raise InvalidInputError(
+            "holds no digest of an image", context=context, hint="leave --ran out where nothing runs from here"
+        )
+    return found
 
 
 def read_contents(registry: Registry, repository: Repository, *, workers: int = DEFAULT_WORKERS) -> Contents:
@@ -92,6 +101,7 @@ def check_moved(registry: Registry, repository: Repository, contents: Contents, 
         RegistryError: somebody pushes or tags just now.
     """
     garbage = set(plan.garbage)
+    known = (*INDEXES, *MANIFESTS)
     for tag in registry.tags(repository):
         if tag in plan.dropped:
             continue
@@ -99,7 +109,14 @@ def check_moved(registry: Registry, repository: Repository, contents: Contents, 
             now = registry.manifest(repository.at(tag))
         except BuilderError as error:
             raise RegistryError(error.message, context=str(repository.at(tag))) from error
-        if now is not None and now.digest in garbage and contents.tags.get(tag) != now.digest:
+        if now is None or contents.tags.get(tag) == now.digest:
+            continue
+        # An image pushed just now may share a platform with one that goes: it was not sent again.
+        links = parse_links(now.data, now.media_type, context=str(repository.at(tag)))
+        below = {child.digest for child in links.manifests if child.media_type in known}
+        if not garbage.isdisjoint({now.digest, *below}):
             raise RegistryError(
-                "was moved to an image that is about to go", context=str(repository.at(tag)), hint="run it again"
+                "was moved to an image that is about to go, or that shares a platform with one",
+                context=str(repository.at(tag)),
+                hint="run it again",
             )

@@ -98,4 +98,4 @@ def test_a_registry_that_does_not_delete_is_told_with_the_way_out() -> None:
 def test_digests_are_found_in_whatever_names_them() -> None:
     digest = Digest.of(b"x")
     text = f'{{"imageID": "docker-pullable://registry.example.org/team/airflow@{digest}"}}\n{Digest.of(b"y")}\nsha256:short'
-    assert parse_digests(text) == {digest, Digest.of(b"y")}
+    assert parse_digests(text, context="pods") == {digest, Digest.of(b"y")}
