@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin
 
 from builder.errors import RegistryError
-from builder.store.transport import TransportError, origin, redact, redirected
+from builder.store.transport import TransportError, origin, redirected, shown
 
 _LONGEST_TEXT: Final = 300
 _LINK: Final = re.compile(r'<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z*]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)')
@@ -117,15 +116,26 @@ def _plain(value: object) -> str:
 
 
 def next_page(url: str, headers: Mapping[str, str]) -> str | None:
-    """Find the next page of a list; None where this is the last, or it lies elsewhere."""
+    """Find the next page of a list; None where this is the last.
+
+    Raises:
+        TransportError: it lies elsewhere: a list that ends there would be taken for the whole.
+    """
     for address, parameters in _LINK.findall(headers.get("link", "")):
         if re.search(r';\s*rel\s*=\s*"?next"?\s*(?:;|\Z)', parameters):
-            try:
-                following = redact(urljoin(url, address))
-                return following if origin(following) == origin(url) else None
-            except (ValueError, TransportError):
-                return None
+            following = redirected(url, _with_tls(url, address))
+            if origin(following) != origin(url):
+                raise TransportError(f"the list goes on at {shown(following)}", url=url, temporary=False)
+            return following
     return None
+
+
+def _with_tls(url: str, target: str) -> str:
+    """Write an address with TLS where the question went by TLS: behind a proxy that ends it, registries know nothing of it."""
+    plain = url.startswith("https://") and target.startswith("http://")
+    if plain and origin(target)[1] == origin(url)[1]:
+        return "https://" + target.removeprefix("http://")
+    return target
 
 
 def upload_address(url: str, headers: Mapping[str, str]) -> str:
@@ -133,11 +143,7 @@ def upload_address(url: str, headers: Mapping[str, str]) -> str:
     target = headers.get("location")
     if not target:
         raise TransportError("the answer does not say where the upload goes on", url=url, temporary=False)
-    secure = url.startswith("https://")
-    if secure and target.startswith("http://") and origin(target)[1] == origin(url)[1]:
-        # A registry behind a proxy that ends TLS often does not know of it.
-        target = "https://" + target.removeprefix("http://")
-    return redirected(url, target)
+    return redirected(url, _with_tls(url, target))
 
 
 def upload_offset(headers: Mapping[str, str]) -> int:

@@ -21,6 +21,7 @@ from builder.registry.answers import RegistryTroubleError, next_page
 from builder.registry.documents import ACCEPT, Links, media_type_of, parse_links, parse_referrers, referrer_entry
 from builder.registry.model import ManifestBytes, Reference, Referrer, Repository, check_tag
 from builder.registry.session import DELETE, PULL, PUSH, Call, Session, Settled
+from builder.store.transport import TransportError
 
 _MOST_PAGES: Final = 1000
 _FALLBACK_TRIES: Final = 5
@@ -120,10 +121,12 @@ class RemoteManifests:
             if answer.status == 404:
                 break
             found.update(_tags(answer.body, call))
-            following = next_page(answer.url, answer.headers)
+            following = _next(answer, call)
             if following is None:
                 break
             call = Call(repository=repository, what="tags", url=following)
+        else:
+            raise _endless(call)
         return tuple(sorted(found))
 
     def referrers(
@@ -154,10 +157,12 @@ class RemoteManifests:
             except IntegrityError:
                 return None
             found.update((entry.descriptor.digest, entry) for entry in page)
-            following = next_page(answer.url, answer.headers)
+            following = _next(answer, call)
             if following is None:
                 break
             call = Call(repository=repository, what=call.what, url=following)
+        else:
+            raise _endless(call)
         return tuple(found.values())
 
     def delete(self, reference: Reference) -> bool:
@@ -197,6 +202,21 @@ def _verified(answer: Settled, reference: Reference, call: Call) -> Digest:
                 hint=f"nothing of it was kept; ask whoever runs {reference.repository.registry}",
             )
     return digest
+
+
+def _next(answer: Settled, call: Call) -> str | None:
+    try:
+        return next_page(answer.url, answer.headers)
+    except TransportError as error:
+        raise RegistryTroubleError(
+            f"half a list: {error.message}", registry=call.repository.registry, context=call.context
+        ) from error
+
+
+def _endless(call: Call) -> RegistryTroubleError:
+    return RegistryTroubleError(
+        f"the list has more than {_MOST_PAGES} pages", registry=call.repository.registry, context=call.context
+    )
 
 
 def _tags(body: bytes, call: Call) -> list[str]:

@@ -28,6 +28,8 @@ from builder.store.transport import TransportError, origin, shown
 
 _LEAST_LIFE_S: Final = 60
 """What a token lives where the service does not say."""
+_LONGEST_LIFE_S: Final = 86400
+"""What a token lives at the most, whatever the service says: it may say any number."""
 _EARLY: Final = 0.8
 """The part of a token's life after which it is got anew."""
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+\Z")
@@ -188,7 +190,7 @@ class Tokens:
                 hint=f"ask whoever runs {registry}",
             ) from None
         seconds = life if isinstance(life, int | float) and not isinstance(life, bool) and life > 0 else _LEAST_LIFE_S
-        return _Token(header=f"Bearer {text}", ends_at=self._now() + seconds * _EARLY)
+        return _Token(header=f"Bearer {text}", ends_at=self._now() + min(seconds, _LONGEST_LIFE_S) * _EARLY)
 
     def _check_realm(self, realm: str, registry: str, *, with_password: bool) -> None:
         """Refuse a token service that must not be asked."""

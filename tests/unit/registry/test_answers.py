@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.registry.answers import hint_of_connection
+from builder.registry.answers import hint_of_connection, next_page, upload_address
+from builder.store.transport import TransportError
 
 FAILED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
 
@@ -23,3 +24,31 @@ def test_wrong_certificate_is_no_matter_of_settings(said: str) -> None:
 
 def test_other_failures_have_the_hint_of_all_failures() -> None:
     assert hint_of_connection("connection refused", "r.example") == ""
+
+
+LIST = "https://r.example/v2/a/tags/list?n=1000"
+
+
+def link(address: str) -> dict[str, str]:
+    return {"link": f'<{address}>; rel="next"'}
+
+
+@pytest.mark.parametrize("address", ["/v2/a/tags/list?last=b", "http://r.example/v2/a/tags/list?last=b"])
+def test_next_page_is_found_by_path_and_behind_a_proxy_that_ends_tls(address: str) -> None:
+    assert next_page(LIST, link(address)) == "https://r.example/v2/a/tags/list?last=b"
+
+
+def test_last_page_has_no_next_one() -> None:
+    assert next_page(LIST, {}) is None
+    assert next_page(LIST, {"link": '</v2/a>; rel="prev"'}) is None
+
+
+@pytest.mark.parametrize("address", ["https://other.example/v2/a", "http://other.example/v2/a", "file:///etc/passwd"])
+def test_list_that_goes_on_elsewhere_is_not_taken_for_the_whole(address: str) -> None:
+    with pytest.raises(TransportError):
+        next_page(LIST, link(address))
+
+
+def test_upload_stays_with_tls_behind_a_proxy_that_ends_it() -> None:
+    answer = {"location": "http://r.example/v2/a/blobs/uploads/1"}
+    assert upload_address("https://r.example/v2/a/blobs/uploads/", answer).startswith("https://r.example/")

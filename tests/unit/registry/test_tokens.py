@@ -120,3 +120,12 @@ def test_basic_is_answered_only_with_a_password() -> None:
     assert Service(None).tokens.answer(HOST, SCOPES, "Basic", None) is None
     assert Service(PASSWORD).tokens.answer(HOST, SCOPES, "Basic", None) == PASSWORD.basic()
     assert Service(PASSWORD).tokens.answer(HOST, SCOPES, "Basic", PASSWORD.basic()) is None
+
+
+def test_token_that_is_said_to_live_for_ages_is_got_anew_after_a_day() -> None:
+    service = Service(None)
+    service.body = '{"token": "t", "expires_in": 1' + "0" * 400 + "}"
+    assert service.answer(f"https://{HOST}/token") == "Bearer t"
+    service.time = 86401
+    service.tokens.header(HOST, SCOPES)
+    assert len(service.asked) == 2
