@@ -30,6 +30,10 @@ _MOST_MEMBERS: Final = 2_000_000
 _MOST_BYTES: Final = 64 << 30
 """Of one base, unpacked: more is a bomb."""
 _MOST_LINKS: Final = 40
+_LONGEST_PATH: Final = 4096
+_DEEPEST: Final = 256
+_MOST_CONTENT: Final = 1 << 30
+"""Of one file that is read: no library or program that a base is known by is larger."""
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 
@@ -110,14 +114,19 @@ def read_tree(layers: Sequence[LockedLayer], open_layer: OpenLayer, *, where: st
         builder.begin(number)
         for member, _ in iter_members(layer, open_layer(layer.file), where=here):
             builder.add(member, here)
-        builder.end()
     return BaseTree(nodes=builder.nodes)
 
 
 def read_contents(
-    tree: BaseTree, layers: Sequence[LockedLayer], open_layer: OpenLayer, paths: Iterable[str], *, where: str
+    tree: BaseTree,
+    layers: Sequence[LockedLayer],
+    open_layer: OpenLayer,
+    paths: Iterable[str],
+    *,
+    where: str,
+    most: int = _MOST_CONTENT,
 ) -> Iterator[tuple[str, bytes]]:
-    """Give the content of files of the tree, layer by layer; raises as `read_tree`."""
+    """Give the content of files of the tree, layer by layer; raises as `read_tree`, and for one longer than `most`."""
     by_layer: dict[int, dict[str, list[str]]] = {}
     for path in sorted(set(paths)):
         node = tree.nodes[path]
@@ -128,6 +137,10 @@ def read_contents(
         for member, read in iter_members(layer, open_layer(layer.file), where=here):
             wanted = members.get(normal_path(member.name, here)) if member.isreg() else None
             if wanted:
+                if member.size > most:
+                    raise IntegrityError(
+                        f"has {member.size} bytes, more than is read of one file", context=f"{here}: {wanted[0]}"
+                    )
                 data = read()
                 for path in wanted:
                     yield path, data
@@ -146,7 +159,15 @@ def iter_members(
     unpacked = decompress(media.COMPRESSION_OF[layer.media_type], _hashed(chunks, outer, layer.file.size, where))
     reader = ChunkStream(_hashed(unpacked, inner, _MOST_BYTES, where))
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|", bufsize=_CHUNK, errorlevel=2) as archive:
+        # Names may be any bytes: what is no UTF-8 is written out, so that the tree can be kept as JSON.
+        with tarfile.open(
+            fileobj=cast("IO[bytes]", reader),
+            mode="r|",
+            bufsize=_CHUNK,
+            errorlevel=2,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as archive:
             for member in archive:
                 yield member, lambda member=member: _content(archive, member)  # type: ignore[misc]
         reader.drain()
@@ -166,6 +187,8 @@ def normal_path(name: str, where: str) -> str:
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if name.startswith("/") or ".." in parts or "\0" in name:
         raise IntegrityError("a path that leads out of the image", context=f"{where}: {name[:200]}")
+    if len(name) > _LONGEST_PATH or len(parts) > _DEEPEST:
+        raise IntegrityError("a path that no file system takes", context=f"{where}: {name[:200]}")
     return "/".join(parts)
 
 
@@ -199,9 +222,6 @@ class _Builder:
         """Take the next layer."""
         self._layer = layer
         self._own = set()
-
-    def end(self) -> None:
-        """Be done with a layer."""
 
     def add(self, member: tarfile.TarInfo, where: str) -> None:
         """Take one member of the layer."""

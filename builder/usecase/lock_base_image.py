@@ -211,7 +211,9 @@ def _layer(descriptor: Descriptor, diff_id: str, context: str) -> LockedLayer:
 def _time(text: str) -> int:
     """Read when an image was made; 0 where it does not say, or says nonsense."""
     try:
-        return max(0, int(dt.datetime.fromisoformat(text).timestamp())) if text else 0
+        made = dt.datetime.fromisoformat(text) if text else dt.datetime.fromtimestamp(0, dt.UTC)
+        # Without a zone it would be this machine's, and the lock another one elsewhere.
+        return max(0, int((made if made.tzinfo else made.replace(tzinfo=dt.UTC)).timestamp()))
     except (ValueError, OverflowError):
         return 0
 

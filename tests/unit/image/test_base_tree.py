@@ -9,6 +9,7 @@ import pytest
 from builder.entry import EntryKind
 from builder.errors import DigestMismatchError, IntegrityError
 from builder.image.base_tree import BaseTree, read_contents, read_tree
+from builder.image.sealed import seal
 from tests.support.base_images import Item, Layers, odd, tar_of
 
 
@@ -104,3 +105,23 @@ def test_what_is_no_tar_is_refused() -> None:
     made = Layers(b"not a tar" * 100)
     with pytest.raises(IntegrityError, match="cannot be unpacked"):
         read_tree(made.locked, made.open, where="x")
+
+
+@pytest.mark.parametrize("path", ["/".join("a" * 1500), f"{'a/' * 300}f", "/".join(["n" * 200] * 30)])
+def test_paths_that_no_file_system_takes_are_refused(path: str) -> None:
+    with pytest.raises(IntegrityError, match="no file system takes"):
+        tree_of({path: b"1"})
+
+
+def test_names_that_are_no_utf8_are_kept_as_text() -> None:
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    tree = tree_of({name: b"1"})
+    assert list(tree.nodes) == ["caf\\xe9"]
+    assert seal(sorted(tree.nodes))
+
+
+def test_a_file_too_large_for_memory_is_not_read() -> None:
+    made = Layers(tar_of({"a": b"1"}))
+    tree = read_tree(made.locked, made.open, where="x")
+    with pytest.raises(IntegrityError, match="more than is read of one file"):
+        list(read_contents(tree, made.locked, made.open, ["a"], where="x", most=0))

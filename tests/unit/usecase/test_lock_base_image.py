@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,3 +115,14 @@ def test_a_lock_changed_by_hand_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LockInvalidError, match="changed by hand"):
         parse_base_lock(data + b"\n", file="f")
     assert replace(made, images=()) != made
+
+
+def test_a_time_without_a_zone_is_the_same_everywhere() -> None:
+    code = "from builder.usecase.lock_base_image import _time; print(_time('2026-01-01T00:00:00'))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"TZ": zone}, capture_output=True, text=True, check=True
+        ).stdout
+        for zone in ("UTC", "Asia/Tokyo")
+    }
+    assert said == {"1767225600\n"}
