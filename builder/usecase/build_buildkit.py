@@ -16,7 +16,7 @@ from builder.image.compress import decompress
 from builder.image.layout_reader import FolderLayout
 from builder.oci.descriptor import Descriptor, verify_bytes
 from builder.oci.index import parse_index
-from builder.oci.layout import INDEX_FILE, blob_path
+from builder.oci.layout import INDEX_FILE, LAYOUT_FILE, blob_path
 from builder.oci.manifest import parse_manifest
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
@@ -99,8 +99,14 @@ def _layers(folder: Path) -> Iterator[Iterator[bytes]]:
 def _refuse_other(output: Path) -> None:
     if output.suffix == ".tar":
         raise BuildError("is a file: BuildKit's image goes into a folder", context=str(output), hint="name a folder")
-    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / INDEX_FILE).is_file())):
+    # All that is there is removed: nothing but a layout may be.
+    if output.is_symlink() or (output.exists() and not (output.is_dir() and _is_layout(output))):
         raise BuildError("holds something that is no image", context=str(output), hint="name another folder")
+
+
+def _is_layout(folder: Path) -> bool:
+    names = {entry.name for entry in folder.iterdir()}
+    return not names or ({INDEX_FILE, LAYOUT_FILE} <= names <= {INDEX_FILE, LAYOUT_FILE, "blobs"})
 
 
 def _summarise(request: BuildRequest, platform: Platform, manifest: Descriptor, index: Descriptor) -> dict[str, Any]:

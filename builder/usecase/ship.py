@@ -245,8 +245,9 @@ def fetch_image(
 
 def _is_layout(folder: Path) -> bool:
     """Tell whether a folder is a layout, one that a pull has begun, or empty."""
-    begun = any((folder / name).is_file() for name in (LAYOUT_FILE, INDEX_FILE))
-    return begun or all(entry.name.startswith(TEMPORARY_PREFIX) for entry in folder.iterdir())
+    return (folder / LAYOUT_FILE).is_file() or all(
+        entry.name.startswith(TEMPORARY_PREFIX) for entry in folder.iterdir()
+    )
 
 
 def _name_of(root: ManifestBytes, reference: Reference) -> str:

@@ -207,3 +207,13 @@ def test_what_is_pulled_is_the_layout_that_was_pushed(setting: Setting, tmp_path
     with pytest.raises(InvalidInputError, match="holds something that is no layout"):
         fetch_image(setting.registry, setting.repository.at("dev"), full)
     assert [path.name for path in full.iterdir()] == ["thesis.odt"]
+
+
+def test_pull_leaves_a_folder_with_an_index_of_something_else_alone(setting: Setting, tmp_path: Path) -> None:
+    setting.push("one", "prod")
+    theirs = tmp_path / "project"
+    theirs.mkdir()
+    (theirs / "index.json").write_text("[]")
+    with pytest.raises(InvalidInputError, match="no layout"):
+        fetch_image(setting.registry, setting.repository.at("prod"), theirs)
+    assert [path.name for path in theirs.iterdir()] == ["index.json"]
