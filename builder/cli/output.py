@@ -21,7 +21,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def show_text(text: str) -> None:
     """Print an answer."""
-    click.echo(text)
+    click.echo(plain(text))
 
 
 def show_json(value: object) -> None:
@@ -31,7 +31,18 @@ def show_json(value: object) -> None:
 
 def note(text: str) -> None:
     """Say something about the work on standard error."""
-    click.echo(text, err=True)
+    click.echo(plain(text), err=True)
+
+
+def plain(text: str) -> str:
+    r"""Take out what a terminal would obey: registries, images and tools write what they want.
+
+    >>> plain("a\x1b[2Jb")
+    'a?[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
 def render_size(size_bytes: int) -> str:

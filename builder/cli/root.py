@@ -162,11 +162,13 @@ def render_error(error: BuilderError) -> str:
 
 
 def _say(text: str, *, debug: bool) -> None:
+    from builder.cli.output import plain
+
     if debug:
         from traceback import format_exc
 
-        click.echo(format_exc(), err=True, nl=False)
-    click.echo(text, err=True)
+        click.echo(plain(format_exc()), err=True, nl=False)
+    click.echo(plain(text), err=True)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

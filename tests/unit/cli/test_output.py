@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from builder.cli.options import jobs_option, platform_option
-from builder.cli.output import progress, render_size, render_table, show_json, tally
+from builder.cli.output import note, plain, progress, render_size, render_table, show_json, show_text, tally
 from builder.platform import AMD64, ARM64, Platform
 
 
@@ -89,3 +89,12 @@ def test_a_tally_says_nothing_where_nobody_watches(capsys: pytest.CaptureFixture
     with tally("asking") as count:
         count("pages")
     assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[2J\r\x07\u202eb\n\tc"
+    assert plain(hostile) == "a?[2J???b\n\tc"
+    show_text(hostile)
+    note(hostile)
+    out, err = capsys.readouterr()
+    assert out == err == "a?[2J???b\n\tc\n"

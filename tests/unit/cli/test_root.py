@@ -157,3 +157,9 @@ def test_a_folder_given_is_the_project_itself_not_one_above(tmp_path: Path) -> N
 def test_reporting_returns_the_family_s_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert report_error(LockStaleError("is stale"), debug=False) == 1
     assert capsys.readouterr().err == "error: is stale\n"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_errors_hold_nothing_that_a_terminal_obeys(*, debug: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    report_error(ToolError("\x1b]0;owned\x07", argv=["docker"], stderr="\x1b[2J"), debug=debug)
+    assert "\x1b" not in capsys.readouterr().err
