@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from builder.registry.blobs import RemoteBlobs
 from builder.registry.credentials import Credentials
@@ -12,6 +13,9 @@ from builder.registry.session import Session
 from builder.registry.settings import RegistrySettings
 from builder.registry.wire import HttpWire
 from builder.store.download import Patience
+
+PATIENCE: Final = Patience(tries=8)
+"""Registries limit by the minute, and the pauses between so many tries are one together."""
 
 
 class HttpRegistry(RemoteBlobs, RemoteManifests):
@@ -28,4 +32,4 @@ def open_registry(
 ) -> Iterator[HttpRegistry]:
     """Open the client for as long as the block runs; its connections are closed at the end."""
     with HttpWire(settings, timeout_s=timeout_s) as wire:
-        yield HttpRegistry(Session(wire, settings, credentials, patience))
+        yield HttpRegistry(Session(wire, settings, credentials, patience or PATIENCE))

@@ -30,6 +30,7 @@ from builder.store.transport import MAX_REDIRECTS, Response, TransportError, ori
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
 _LARGEST_ERROR: Final = 1 << 16
 _LARGEST_TOKEN: Final = 1 << 20
+_UNANSWERED_TRIES: Final = 5
 _LEAST_SPEED: Final = 1 << 18
 """Bytes a second that a blob must come or go with at least, beyond the deadline of small things."""
 
@@ -114,7 +115,9 @@ class Attempts:
         pause = min(self._patience.first_pause_s * 2.0 ** (self._failed - 1), self._patience.longest_pause_s)
         if error.after_s is not None:
             pause = error.after_s
-        if self._failed >= self._patience.tries:
+        # Who does not answer at all may not be there; who says that he is busy is.
+        most = self._patience.tries if error.status is not None else min(self._patience.tries, _UNANSWERED_TRIES)
+        if self._failed >= most:
             raise _again(error, tries)
         if self._patience.now() + pause > self._deadline:
             raise _again(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from builder.errors import BuilderError, DigestMismatchError, IntegrityError
 from builder.oci import media
 from builder.registry.answers import RegistryTroubleError
+from builder.registry.client import PATIENCE
 from builder.registry.model import Outcome, parse_repository
 from builder.registry.settings import HostSettings, RegistrySettings
 from tests.support.registries import Asked, Fault, SmallRegistry, always, once
@@ -78,6 +80,19 @@ def test_retry_after_beyond_the_deadline_is_told_at_once() -> None:
     assert "blob sha256:" in str(caught.value)
     assert "BUSY: later" in str(caught.value)
     assert caught.value.hint
+
+
+def test_busy_registry_is_waited_for_longer_than_one_that_is_not_there() -> None:
+    begun = NoWait()
+    with SmallRegistry(fault=always(Fault(status=503), method="GET", part="/manifests/")) as registry:
+        reference = parse_repository(f"{registry.host}/a").at("t")
+        with pytest.raises(RegistryTroubleError, match="after 8 tries"):
+            client(patience=replace(begun.patience(deadline_s=900), tries=PATIENCE.tries)).manifest(reference)
+    assert sum(begun.pauses) > 60
+    gone = NoWait()
+    with pytest.raises(RegistryTroubleError, match="after 5 tries"):
+        client(patience=replace(gone.patience(deadline_s=900), tries=PATIENCE.tries)).manifest(reference)
+    assert sum(gone.pauses) < 10
 
 
 def test_download_is_continued_not_begun_anew() -> None:
