@@ -51,6 +51,8 @@ def dump_base_lock(lock: BaseLock) -> bytes:
         "debs": [_deb_to_dict(deb) for deb in lock.debs],
         "base": base_to_dict(lock.base),
     }
+    if lock.compilers:
+        values["compilers"] = [_deb_to_dict(deb) for deb in lock.compilers]
     if lock.base.is_image:
         # Nothing of Debian's: a lock of Debian packages has these, empty or not.
         del values["releases"], values["debs"]
@@ -128,12 +130,14 @@ def _read(top: Table, values: dict[str, Any], file: str) -> BaseLock:
     created = _required_integer(top, "created", _MAX_EPOCH)
     records = [_read_record(row) for row in top.tables("releases")]
     debs = [_read_deb(row) for row in top.tables("debs")]
+    compilers = [_read_deb(row) for row in top.tables("compilers")]
     images = [read_image(row) for row in top.tables("images")]
     top.table("base", required=True)
     top.close()
-    keys = [(deb.package, deb.architecture, deb.version) for deb in debs if deb]
-    if keys != sorted(set(keys)):
-        top.wrong("debs", "are not in their order, or one stands twice")
+    for name_of, listed in (("debs", debs), ("compilers", compilers)):
+        keys = [(deb.package, deb.architecture, deb.version) for deb in listed if deb]
+        if keys != sorted(set(keys)):
+            top.wrong(name_of, "are not in their order, or one stands twice")
     _raise(top)
     base = base_from_dict(values["base"], name=name, file=file, key="base")
     return BaseLock(
@@ -147,6 +151,7 @@ def _read(top: Table, values: dict[str, Any], file: str) -> BaseLock:
         debs=tuple(map(_sure, debs)),
         base=base,
         images=tuple(map(_sure, images)),
+        compilers=tuple(map(_sure, compilers)),
     )
 
 

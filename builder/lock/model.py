@@ -100,6 +100,8 @@ class BaseLock:
     """The base file it was made from: files, exclusions, cuts, so that a build reads only locks."""
     images: tuple[LockedImage, ...] = ()
     """By platform, where the base is an image; then there are no debs."""
+    compilers: tuple[LockedDeb, ...] = ()
+    """What native code is built with, beside the debs: no image holds them."""
 
     def image_for(self, platform: Platform) -> LockedImage | None:
         """Find the image of a platform; None where the base is made of Debian packages, or lacks the platform."""
@@ -136,6 +138,8 @@ class BuiltWheel:
     sdist: LockedFile
     requires: tuple[tuple[str, str, LockedFile], ...]
     """Project, version and wheel of each build requirement, by project."""
+    compilers: Digest | None = None
+    """Of what it was compiled in: the base's debs and its compilers; None where nothing was compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,14 +71,15 @@ def read_built(read: Fields, ours: Mapping[str, Any], where: str) -> BuiltWheel:
     """Read how a wheel came out of an sdist."""
     table = read.table(ours, "built", where)
     where = f"{where}built."
-    read.known(table, {"sdist", "requires"}, where)
+    read.known(table, {"sdist", "requires", "compilers"}, where)
     requires = []
     for row, key in read.tables(table, "requires", where):
         read.known(row, {"project", "version", *_FILE_KEYS}, key)
         requires.append((read.text(row, "project", key), read.text(row, "version", key), _file(read, row, key)))
     sdist = read.table(table, "sdist", where)
     read.known(sdist, _FILE_KEYS, f"{where}sdist.")
-    return BuiltWheel(sdist=_file(read, sdist, f"{where}sdist."), requires=tuple(requires))
+    compilers = read.hex(table, "compilers", where) if "compilers" in table else None
+    return BuiltWheel(sdist=_file(read, sdist, f"{where}sdist."), requires=tuple(requires), compilers=compilers)
 
 
 def _file(read: Fields, row: Mapping[str, Any], key: str) -> LockedFile:

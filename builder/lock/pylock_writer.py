@@ -103,7 +103,10 @@ def _iter_origin(candidate: LockedCandidate) -> Iterator[str]:
             {"project": project, "version": version, **_file_to_dict(file)}
             for project, version, file in candidate.built.requires
         ]
-        yield _line("built", {"sdist": _file_to_dict(candidate.built.sdist), "requires": requires})
+        built: dict[str, Any] = {"sdist": _file_to_dict(candidate.built.sdist), "requires": requires}
+        if candidate.built.compilers is not None:
+            built["compilers"] = candidate.built.compilers.hex
+        yield _line("built", built)
 
 
 def distinct_wheels(candidate: LockedCandidate, platforms: Sequence[Platform]) -> list[LockedFile]:

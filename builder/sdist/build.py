@@ -72,6 +72,8 @@ class BuildTask:
     python: str
     """Major and minor of the base."""
     limits: CellLimits = field(default_factory=CellLimits)
+    machine: str = ""
+    """As `x86_64`: native code may be built, for this machine; empty where none may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,10 @@ class SdistBuild:
             self._refuse(Kind.WHEEL, f"its wheel has no wheel's name: {name[:120]!r}")
         if project != task.project or version != Version(task.version) or build:
             self._refuse(Kind.WHEEL, f"its wheel is {name}, not of {task.project} {task.version}")
-        native = sorted(str(tag) for tag in tags if tag.platform != "any" or tag.abi != "none")
+        ours = f"linux_{task.machine}" if task.machine else "any"
+        if wrong := sorted(str(tag) for tag in tags if task.machine and tag.platform not in {ours, "any"}):
+            self._refuse(Kind.WHEEL, f"its wheel is for {wrong[0]}, not for {ours}")
+        native = sorted(str(tag) for tag in tags if not task.machine and (tag.platform != "any" or tag.abi != "none"))
         if native:
             self._refuse(
                 Kind.COMPILER, f"{task.project} {task.version} builds native code: its wheel is for {native[0]}"

@@ -33,7 +33,7 @@ EPOCH = 1_790_000_000
 """What builds take for the time: the same second that files in layers have."""
 REQUIRES = "build/requires"
 """The virtual environment of build requirements, relative to the root."""
-_USER, _GROUP = 61_184, 61_184
+USER, _GROUP = 61_184, 61_184
 """Between Debian's and systemd's ranges: nobody's. So a limit of processes counts those of builds alone."""
 _PROGRAM = (sys.executable, "-P", "-m", "builder.run.namespaces")
 _TAIL = 64 << 10
@@ -111,7 +111,7 @@ class Cell:
         """
         as_root = self._may_be_root()
         with self._folder() as folder:
-            _fill(folder, task)
+            fill_folder(folder, task)
             spec = _make_spec(folder, task, as_root=as_root)
             (folder / "spec.json").write_text(json.dumps(spec))
             argv = [*_PROGRAM, str(folder / "spec.json")]
@@ -149,7 +149,7 @@ class Cell:
         return self._as_root
 
 
-def _fill(folder: Path, task: CellTask) -> None:
+def fill_folder(folder: Path, task: CellTask) -> None:
     """Lay out what is bound into the cell; the answer's file alone may be written to, by whoever the backend runs as."""
     (folder / "sdist").mkdir()
     write_entries(task.source, folder / "sdist")
@@ -181,7 +181,7 @@ def _make_spec(folder: Path, task: CellTask, *, as_root: bool) -> Spec:
         argv=[python, "-s", "-P", "/build/driver.py", json.dumps(task.request)],
         env=ENVIRONMENT,
         workdir="/build",
-        uid=_USER,
+        uid=USER,
         gid=_GROUP,
         root=str(task.root),
         read_only=True,

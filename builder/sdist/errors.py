@@ -19,12 +19,15 @@ class Kind(StrEnum):
     FAILED = "build-failed"
     TIME = "build-time"
     COMPILER = "needs-compiler"
+    ABI = "not-the-bases-libraries"
     WHEEL = "not-its-wheel"
     NOT_REPRODUCIBLE = "not-reproducible"
 
 
 _HINTS = {
-    Kind.COMPILER: "use a base built by BuildKit, which has compilers, or a version that has a wheel",
+    Kind.COMPILER: "name Debian packages to compile with in the base's file, as "
+    'debian.compilers = ["gcc", "libc6-dev", "libpython3.13-dev"], or use a version that has a wheel',
+    Kind.ABI: "name the Debian package of the library in debian.roots of the base's file, not in debian.compilers alone",
 }
 
 

@@ -56,7 +56,14 @@ def root_debs(base: BaseLock, platform: Platform) -> tuple[LockedDeb, ...]:
     return debs
 
 
-def ensure_root(base: BaseLock, files: FileStore, artefacts: TreeStore, platform: Platform) -> Path:
+def compiler_debs(base: BaseLock, platform: Platform) -> tuple[LockedDeb, ...]:
+    """List what a base compiles with on this machine."""
+    return tuple(deb for deb in base.compilers if platform in deb.platforms)
+
+
+def ensure_root(
+    base: BaseLock, files: FileStore, artefacts: TreeStore, platform: Platform, *, compiling: bool = False
+) -> Path:
     """Give the root folder of a base for this machine, unpacked now or found.
 
     Args:
@@ -64,12 +71,13 @@ def ensure_root(base: BaseLock, files: FileStore, artefacts: TreeStore, platform
         files: holds them.
         artefacts: keeps the unpacked tree.
         platform: of this machine.
+        compiling: whether the base's compilers are in it too.
 
     Raises:
         BuildError: the base is not locked for this machine's platform, or two debs do not go together.
         MissingBlobError: a deb was not fetched.
     """
-    debs = root_debs(base, platform)
+    debs = (*root_debs(base, platform), *(compiler_debs(base, platform) if compiling else ()))
     plain = replace(base.base, files=tuple(file for file in base.base.files if file.kind != "ca-bundle"))
     parts = [
         _FORMAT,

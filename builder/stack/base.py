@@ -64,6 +64,8 @@ def base_to_dict(base: Base) -> dict[str, Any]:
     if base.exclude:
         debian["exclude"] = list(base.exclude)
     values: dict[str, Any] = {"description": base.description, "debian": debian, "python": {"version": base.python}}
+    if base.compilers:
+        debian["compilers"] = list(base.compilers)
     if base.cuts:
         values["cuts"] = [{"package": cut.package, "reason": cut.reason} for cut in base.cuts]
     if base.files:
@@ -99,6 +101,7 @@ def _read_base(top: Table, *, name: str, locked: bool = False) -> Base:
     suites = _read_suites(debian, release)
     components = debian.texts("components") or ("main",)
     roots = _read_packages(debian, "roots")
+    compilers = _read_packages(debian, "compilers") if debian.has("compilers") else ()
     platforms = read_platforms(debian) or tuple(sorted(PLATFORMS.values()))
     exclude = debian.texts("exclude") or ()
     debian.close()
@@ -121,6 +124,7 @@ def _read_base(top: Table, *, name: str, locked: bool = False) -> Base:
         cuts=cuts,
         files=files,
         exclude=exclude,
+        compilers=compilers,
     )
 
 

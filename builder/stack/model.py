@@ -205,6 +205,8 @@ class Base:
     """A Dockerfile in the place of Debian packages."""
     python_path: str = ""
     """Where an image's Python is, as `/usr/local/bin/python3.13`; empty to look for it."""
+    compilers: tuple[str, ...] = ()
+    """Debian packages that sdists with native code are built with, as `gcc`; no image holds them."""
 
     @property
     def origin(self) -> str:

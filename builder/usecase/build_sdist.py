@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from builder.canonical import dump_json
 from builder.digest import Digest
@@ -25,13 +24,16 @@ from builder.resolve.model import IndexAddress, ResolutionRequest, Resolver, Whe
 from builder.resolve.tags import choose_wheel
 from builder.sdist.build import BuildTask, Requirement, Runner, SdistBuild
 from builder.sdist.errors import Kind, SdistError
-from builder.sdist.key import BUILD_FORMAT, build_key
-from builder.sdist.root import TreeStore, ensure_root, root_debs
+from builder.sdist.key import BUILD_FORMAT, build_key, compilers_key
+from builder.sdist.root import TreeStore, compiler_debs, ensure_root, root_debs
 from builder.snapshot.model import Built, OfferedFile
 from builder.snapshot.rules import ViewRules
 from builder.snapshot.view import IndexView
 from builder.store.model import ArtefactStore, FileStore
 from builder.wheel.archive import read_archive
+
+if TYPE_CHECKING:
+    from builder.abi.facts import FileFacts
 
 _KIND, _REQUIRES_KIND = "built-wheel", "build-requires"
 Pinned = tuple[str, str, LockedFile]
@@ -56,6 +58,8 @@ class BuildRoom:
     platform: Platform
     """This machine's."""
     obtain: Obtain
+    compiler: Runner | None = None
+    """Runs hooks where compilers are; None where nothing is compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +106,23 @@ class SdistBuilder:
         self._asking.remember({locked.sha256: (sdist.url,)})
         known = self._known.get(locked.sha256)
         if known is not None:
-            return build_wheel(project, version, known, self._base, self._room)
-        job = _Job(project, version, locked, self._base, self._room)
-        first = self._have(job.system_requires(), sdist.name)
+            compiling = compilers_key(self._base) if known.compilers is not None else None
+            return build_wheel(project, version, replace(known, compilers=compiling), self._base, self._room)
+        try:
+            return self._build_anew(project, version, locked, None)
+        except SdistError as error:
+            compilers = compilers_key(self._base)
+            if compilers is None or error.kind not in {Kind.COMPILER, Kind.FAILED}:
+                raise
+        return self._build_anew(project, version, locked, compilers)
+
+    def _build_anew(self, project: str, version: str, locked: LockedFile, compilers: Digest | None) -> Built:
+        job = _Job(project, version, BuiltWheel(sdist=locked, requires=(), compilers=compilers), self._base, self._room)
+        first = self._have(job.system_requires(), locked.name)
         more = job.ask(first)
-        requires = self._have((*job.system_requires(), *more), sdist.name) if more else first
-        return build_wheel(project, version, BuiltWheel(sdist=locked, requires=requires), self._base, self._room)
+        requires = self._have((*job.system_requires(), *more), locked.name) if more else first
+        record = BuiltWheel(sdist=locked, requires=requires, compilers=compilers)
+        return build_wheel(project, version, record, self._base, self._room)
 
     def _have(self, requirements: Sequence[str], sdist: str) -> tuple[Pinned, ...]:
         """Resolve build requirements and learn their files."""
@@ -131,8 +146,13 @@ def build_wheel(project: str, version: str, record: BuiltWheel, base: BaseLock, 
     key = _wheel_key(record, base)
     wheel = _find(key, room)
     if wheel is None:
-        built = _Job(project, version, record.sdist, base, room).build(record.requires)
+        if record.compilers != (compilers_key(base) if record.compilers else None):
+            message = f"{project} {version} was compiled by other packages than the base has now"
+            raise SdistError(Kind.COMPILER, message, sdist=record.sdist.name)
+        built = _Job(project, version, record, base, room).build(record.requires)
         wheel = LockedFile(name=built.file_name, size=len(built.data), sha256=room.files.add(built.data))
+        if record.compilers is not None:
+            check_libraries(project, version, wheel, base, room)
         room.artefacts.put(_KIND, key, (seal({"name": wheel.name, "size": wheel.size, "sha256": wheel.sha256.hex}),))
     return Built(wheel=wheel, metadata=_read_metadata(room.files.read(wheel), wheel.name), record=record)
 
@@ -219,9 +239,10 @@ def _pure_wheel(view: IndexView, project: str, version: str, base: BaseLock, sdi
 class _Job:
     """One sdist with a base and a room; reads and unpacks when first needed."""
 
-    def __init__(self, project: str, version: str, sdist: LockedFile, base: BaseLock, room: BuildRoom) -> None:
+    def __init__(self, project: str, version: str, record: BuiltWheel, base: BaseLock, room: BuildRoom) -> None:
         self._project, self._version = project, version
-        self._sdist, self._base, self._room = sdist, base, room
+        self._sdist, self._base, self._room = record.sdist, base, room
+        self._compilers = record.compilers
         self._opened: SdistBuild | None = None
 
     def system_requires(self) -> tuple[str, ...]:
@@ -231,7 +252,8 @@ class _Job:
 
     def ask(self, requires: Sequence[Pinned]) -> tuple[str, ...]:
         """Ask the backend what else it needs; remembered."""
-        key = _wheel_key(BuiltWheel(sdist=self._sdist, requires=tuple(requires)), self._base)
+        record = BuiltWheel(sdist=self._sdist, requires=tuple(requires), compilers=self._compilers)
+        key = _wheel_key(record, self._base)
         return self._remembered(key, lambda: self._open().ask_requirements(self._read(requires)))
 
     def build(self, requires: Sequence[Pinned]) -> _Bytes:
@@ -248,22 +270,55 @@ class _Job:
     def _open(self) -> SdistBuild:
         if self._opened is None:
             room, base = self._room, self._base
-            room.obtain({self._sdist: self._project}, root_debs(base, room.platform))
+            compiling = self._compilers is not None
+            debs = (*root_debs(base, room.platform), *(compiler_debs(base, room.platform) if compiling else ()))
+            room.obtain({self._sdist: self._project}, debs)
             task = BuildTask(
                 project=self._project,
                 version=self._version,
                 file_name=self._sdist.name,
                 data=room.files.read(self._sdist),
-                root=_root(base, room),
+                root=ensure_root(base, room.files, room.artefacts, room.platform, compiling=compiling),
                 python=base.base.python,
+                machine=room.platform.machine if compiling else "",
             )
-            self._opened = SdistBuild(task, room.runner)
+            runner = room.compiler if compiling else room.runner
+            assert runner is not None  # noqa: S101 - a room without a compiler has no base that compiles
+            self._opened = SdistBuild(task, runner)
         return self._opened
 
     def _read(self, requires: Sequence[Pinned]) -> tuple[Requirement, ...]:
         room = self._room
         room.obtain({file: project for project, _, file in requires}, ())
         return tuple(Requirement(file_name=file.name, data=room.files.read(file)) for _, _, file in requires)
+
+
+def check_libraries(project: str, version: str, wheel: LockedFile, base: BaseLock, room: BuildRoom) -> None:
+    """Check that the base gives what a compiled wheel asks: what only the compilers' packages have is in no image.
+
+    Raises:
+        SdistError: a library, a version or a symbol is missing, with the package that has the library.
+    """
+    from builder.abi.check import find_missing, provide
+    from builder.abi.facts import deb_facts, wheel_facts
+
+    def facts(deb: LockedDeb) -> FileFacts:
+        return deb_facts(deb, base.base, room.files, room.artefacts)
+
+    needed = {f"{project}=={version}": wheel_facts(wheel, room.files, room.artefacts)}
+    given = provide(map(facts, root_debs(base, room.platform)), room.platform)
+    missing = find_missing(needed, given, room.platform)
+    if not missing:
+        return
+    giving = sorted(
+        {
+            deb.package
+            for deb in compiler_debs(base, room.platform)
+            if any(one.library in provide([facts(deb)], room.platform).exports for one in missing)
+        }
+    )
+    where = f"; the Debian package {', '.join(giving)} has it, which is not in the base" if giving else ""
+    raise SdistError(Kind.ABI, f"the base lacks what it needs: {missing[0]}{where}", sdist=wheel.name)
 
 
 class _Bytes(Protocol):
@@ -278,13 +333,11 @@ class _Bytes(Protocol):
         """The wheel."""
 
 
-def _root(base: BaseLock, room: BuildRoom) -> Path:
-    return ensure_root(base, room.files, room.artefacts, room.platform)
-
-
 def _wheel_key(record: BuiltWheel, base: BaseLock) -> str:
     requires = [[file.name, file.sha256.hex] for _, _, file in record.requires]
     parts = [BUILD_FORMAT, interpreter_key(base), record.sdist.sha256.hex, requires]
+    if record.compilers is not None:
+        parts.append(record.compilers.hex)
     return Digest.of(dump_json(parts)).hex
 
 

@@ -53,12 +53,17 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         for architecture, files in suite.packages.items():
             indexes[architecture] += [index_packages(data, suite=name) for data in files]
     chosen: dict[Platform, tuple[Candidate, ...]] = {}
+    compilers: dict[Platform, tuple[Candidate, ...]] = {}
     used_cuts: set[str] = set()
     for platform in base.platforms:
         universe = Universe(indexes[platform.architecture], architecture=platform.architecture)
         closure = make_closure(universe, roots=base.roots, cuts=[cut.package for cut in base.cuts])
         chosen[platform] = closure.candidates
         used_cuts |= closure.used_cuts
+        if base.compilers:
+            roots = (*base.roots, *base.compilers)
+            whole = make_closure(universe, roots=roots, cuts=[cut.package for cut in base.cuts])
+            compilers[platform] = tuple(one for one in whole.candidates if one not in closure.candidates)
     _refuse_idle_cuts(base, used_cuts)
     made = BaseLock(
         name=base.name,
@@ -70,6 +75,7 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         releases=tuple(records),
         debs=_locked_debs(chosen),
         base=base,
+        compilers=_locked_debs(compilers),
     )
     # Mirrors sign anew twice a day. Where no deb moved, the lock and so every image on it stay as they are.
     unchanged = previous is not None and replace(made, releases=previous.releases, created=previous.created) == previous

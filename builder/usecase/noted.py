@@ -119,6 +119,7 @@ def _built_to_dict(built: Built) -> dict[str, Any]:
         "metadata": built.metadata.decode("latin-1"),
         "sdist": _file_to_list(built.record.sdist),
         "requires": [[project, version, _file_to_list(file)] for project, version, file in built.record.requires],
+        **({"compilers": built.record.compilers.hex} if built.record.compilers else {}),
     }
 
 
@@ -127,5 +128,9 @@ def _built_from_dict(value: Mapping[str, Any]) -> Built:
     return Built(
         wheel=_file_from_list(value["wheel"]),
         metadata=value["metadata"].encode("latin-1"),
-        record=BuiltWheel(sdist=_file_from_list(value["sdist"]), requires=requires),
+        record=BuiltWheel(
+            sdist=_file_from_list(value["sdist"]),
+            requires=requires,
+            compilers=Digest(value["compilers"]) if "compilers" in value else None,
+        ),
     )

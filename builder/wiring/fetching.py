@@ -91,12 +91,14 @@ def _rebuild(candidate: LockedCandidate, base: BaseLock, obtain: Obtain) -> None
 def make_build_room(obtain: Obtain) -> BuildRoom:
     """Make what sdists are built with on this machine."""
     from builder.sdist.cell import Cell
+    from builder.sdist.compile_cell import CompileCell
     from builder.usecase.build_sdist import BuildRoom
 
     return BuildRoom(
         files=make_file_store(),
         artefacts=make_artefact_store(),
         runner=Cell(cache_root(os.environ) / "tmp"),
+        compiler=CompileCell(os.environ, cache_root(os.environ) / "tmp"),
         platform=platform_of_machine(os.uname().machine),
         obtain=obtain,
     )

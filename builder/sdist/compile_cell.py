@@ -1,0 +1,153 @@
+"""The cell for native code: a step of BuildKit's, on the base's debs and its compilers, without network.
+
+1. The root folder becomes an image of the daemon, once for each; its name is the digest of what is in it.
+2. Each hook is one step, never taken from BuildKit's cache, so that two builds are two builds.
+3. What came of it leaves as files of a stage that holds nothing else.
+
+The step's first process bounds the rest: see bounds.py.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.buildkit.base import find_docker
+from builder.errors import ToolError
+from builder.sdist import bounds
+from builder.sdist.cell import ENVIRONMENT, REQUIRES, USER, CellAnswer, CellTask, fill_folder
+
+_SLACK_S = 300
+"""For the daemon, beside the build's own time."""
+_SHOWN = 4000
+_HINT = (
+    "compile where docker is, or have the wheel from an archive or index: "
+    "see docs/sdists.md; `docker version` tells whether the daemon runs"
+)
+_SCRATCH = ("/build/src", "/build/out", "/tmp", "/var/tmp")  # noqa: S108 - paths in the cell
+
+
+@dataclass(frozen=True, slots=True)
+class CompileCell:
+    """Runs build backends by BuildKit.
+
+    Args:
+        environment: of the docker client.
+        scratch: where its folders are made.
+    """
+
+    environment: Mapping[str, str]
+    scratch: Path
+
+    def run(self, task: CellTask) -> CellAnswer:
+        """Run a hook to its end.
+
+        Raises:
+            ToolError: there is no docker here, or its daemon fails.
+        """
+        try:
+            docker = find_docker(self.environment)
+        except ToolError as error:
+            message = f"native code is compiled by BuildKit, through docker: {error.message}"
+            raise ToolError(message, argv=["docker"], hint=_HINT) from error
+        image = self._ensure_root(docker, task.root)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.scratch, prefix="compile-") as name:
+            folder = Path(name)
+            context, out = folder / "context", folder / "out"
+            context.mkdir()
+            fill_folder(context, task)
+            (context / "bounds.py").write_bytes(Path(bounds.__file__).read_bytes())
+            (context / "settings.json").write_text(json.dumps(_settings(task)))
+            (context / "Dockerfile").write_text(_dockerfile(image, task.python))
+            argv = [docker, "build", "--no-cache", "--network", "none", "--progress", "plain"]
+            argv += ["--output", f"type=local,dest={out}", str(context)]
+            self._run(argv, "the step that compiles", task.limits.wall_s + _SLACK_S)
+            said = json.loads((out / "status.json").read_text())
+            return CellAnswer(
+                status=int(said["status"]),
+                timed_out=bool(said["timed_out"]),
+                output=(out / "output").read_bytes().decode("utf-8", "replace"),
+                result=(out / "result").read_bytes(),
+            )
+
+    def _ensure_root(self, docker: str, root: Path) -> str:
+        """Have the daemon hold a root folder as an image; the folder's name is the digest of what is in it."""
+        name = f"airflow-kubler/build-root:{root.name[:40]}"
+        asked = subprocess.run(
+            [docker, "image", "inspect", name], env=dict(self.environment), capture_output=True, check=False, timeout=60
+        )
+        if asked.returncode == 0:
+            return name
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.scratch, prefix="compile-") as folder:
+            archive = Path(folder) / "root.tar"
+            with tarfile.open(archive, "w") as tar:
+                tar.add(root, arcname=".", filter=_as_root)
+            self._run([docker, "import", str(archive), name], "loading what is compiled in", _SLACK_S)
+        return name
+
+    def _run(self, argv: Sequence[str], what: str, seconds: float) -> None:
+        environment = {**self.environment, "DOCKER_BUILDKIT": "1"}
+        try:
+            done = subprocess.run(
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=seconds,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ToolError(f"{what}: {error}", argv=argv, hint=_HINT) from error
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip())[-_SHOWN:]
+            raise ToolError(f"{what} failed:\n{said}", argv=argv, exit_status=done.returncode, stderr=said, hint=_HINT)
+
+
+def _dockerfile(image: str, python: str) -> str:
+    bound = {
+        "sdist": "/build/sdist",
+        REQUIRES: f"/{REQUIRES}",
+        "driver.py": "/build/driver.py",
+        "bounds.py": "/build/job/bounds.py",
+        "settings.json": "/build/job/settings.json",
+    }
+    mounts = " ".join(f"--mount=type=bind,source={source},target={target}" for source, target in bound.items())
+    argv = [f"/usr/bin/python{python}", "-I", "-S", "-B", "/build/job/bounds.py", "/build/job/settings.json"]
+    return f"FROM {image} AS build\nRUN {mounts} {json.dumps(argv)}\nFROM scratch\nCOPY --from=build /build/answer/ /\n"
+
+
+def _settings(task: CellTask) -> dict[str, object]:
+    limits = task.limits
+    return {
+        "argv": [f"/{REQUIRES}/bin/python", "-s", "-P", "/build/driver.py", json.dumps(task.request)],
+        "env": ENVIRONMENT,
+        "user": USER,
+        "wall": limits.wall_s,
+        "scratch": _SCRATCH,
+        "result": limits.file_size,
+        "limits": {
+            "as": limits.memory,
+            "core": 0,
+            "cpu": limits.cpu_s,
+            "fsize": limits.file_size,
+            "nofile": limits.open_files,
+            "nproc": limits.processes,
+        },
+    }
+
+
+def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    if member.name.rpartition("/")[2] == "tmp":
+        member.mode = 0o1777
+    return member
