@@ -12,6 +12,8 @@ from typing import Final
 from builder.errors import IntegrityError
 from builder.image.stream import ChunkStream
 
+BUILT_BY_BUILDKIT: Final = "built by BuildKit"
+"""Comment in the history of an image whose layers are BuildKit's: it is compared by its files alone."""
 _READ: Final = 1 << 20
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"

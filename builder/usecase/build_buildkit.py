@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from builder.buildkit.base import DockerfileBuild, build_layout, write_index
-from builder.buildkit.filesystem import flatten, name_differences
-from builder.errors import BuildError
+from builder.buildkit.filesystem import BUILT_BY_BUILDKIT, flatten, name_differences
+from builder.digest import Digest
+from builder.errors import BuildError, IntegrityError
 from builder.image.compress import decompress
+from builder.image.contract import DUMB_INIT, contract_config
 from builder.image.layout_reader import FolderLayout
-from builder.oci.descriptor import Descriptor, verify_bytes
+from builder.oci import media
+from builder.oci.config import Config, History, RunConfig, dump_config
+from builder.oci.descriptor import Descriptor, describe, verify_bytes
+from builder.oci.fields import parse_object
 from builder.oci.index import parse_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_FILE, blob_path
-from builder.oci.manifest import parse_manifest
+from builder.oci.manifest import Manifest, dump_manifest, parse_manifest
 from builder.platform import Platform
-from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
+from builder.usecase.build import BuildRequest, BuildTools, Locks, assemble_image, load_locks
 from builder.usecase.export_dockerfile import iter_tar, write_context
 
 
@@ -65,7 +70,8 @@ def build_by_buildkit(request: BuildkitRequest, tools: BuildTools) -> dict[str, 
             network="none",
             context=context,
         )
-        manifest = build_layout(job, request.environment, layout)
+        built = build_layout(job, request.environment, layout)
+        manifest = settle_config(layout, built, locks, platform)
         index = write_index(layout, wanted.stack, (manifest,))
         if wanted.output.exists():
             shutil.rmtree(wanted.output)
@@ -75,6 +81,49 @@ def build_by_buildkit(request: BuildkitRequest, tools: BuildTools) -> dict[str, 
     if request.check:
         summary["differences"] = list(compare_filesystems(request, tools))
     return summary
+
+
+def settle_config(layout: Path, built: Descriptor, locks: Locks, platform: Platform) -> Descriptor:
+    """Write the config as the engine writes it, in the place of docker's, whose times and history are of the moment.
+
+    So whatever reads images of ours reads this one. What docker's config says on how the image runs must be the same.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    manifest = parse_manifest((layout / blob_path(built.digest)).read_bytes())
+    said = parse_object((layout / blob_path(manifest.config.digest)).read_bytes(), context="docker's config")
+    image = locks.base.image_for(platform)
+    run = contract_config(locks.stack, locks.stack_digest, image.init if image else DUMB_INIT)
+    _check_run(said.get("config") or {}, run)
+    created = locks.stack.created
+    line = History(created=created, created_by="airflow-kubler buildkit:", comment=BUILT_BY_BUILDKIT)
+    diff_ids = tuple(Digest.parse(text) for text in said["rootfs"]["diff_ids"])
+    config = dump_config(
+        Config(platform=platform, created=created, run=run, diff_ids=diff_ids, history=(line,) * len(diff_ids))
+    )
+    document = dump_manifest(Manifest(config=describe(media.CONFIG, config), layers=manifest.layers))
+    for old in {built.digest, manifest.config.digest}:
+        (layout / blob_path(old)).unlink()
+    for new in (config, document):
+        (layout / blob_path(Digest.of(new))).write_bytes(new)
+    plain = describe(media.MANIFEST, document)
+    return Descriptor(media_type=plain.media_type, digest=plain.digest, size=plain.size, platform=platform)
+
+
+def _check_run(said: Mapping[str, Any], run: RunConfig) -> None:
+    expected = {
+        "User": run.user,
+        "Env": sorted(run.env),
+        "Entrypoint": list(run.entrypoint),
+        "WorkingDir": run.working_dir,
+        "Labels": dict(run.labels),
+        "ExposedPorts": sorted(run.exposed_ports),
+    }
+    for key, value in expected.items():
+        found = said.get(key)
+        if (sorted(found or ()) if key in {"Env", "ExposedPorts"} else found) != value:
+            raise IntegrityError(f"{key} is {found!r:.300}, the lock gives {value!r:.300}", context="docker's config")
 
 
 def compare_filesystems(request: BuildkitRequest, tools: BuildTools) -> tuple[str, ...]:

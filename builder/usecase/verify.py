@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from builder.buildkit.filesystem import BUILT_BY_BUILDKIT, flatten, name_differences
 from builder.digest import Digest
 from builder.errors import BuilderError, BuildError, IssuesError, VerifyError
 from builder.image.assemble import BuiltImage, BuiltPlatform
@@ -16,8 +17,9 @@ from builder.image.compare import Difference, compare_layers
 from builder.image.compress import decompress
 from builder.image.layout_reader import FolderLayout
 from builder.oci import media
-from builder.oci.config import dump_config
+from builder.oci.config import dump_config, parse_config
 from builder.oci.layout import INDEX_FILE, LayoutImage, PlatformImage, blob_path, parse_layout, validate_layout
+from builder.oci.manifest import parse_manifest
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
 
 
@@ -65,7 +67,8 @@ def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> V
         for built, other in zip(image.platforms, sorted(found.platforms, key=lambda one: one.platform), strict=True)
         for difference in _compare_platform(built, other, reader)
     ]
-    if not differences and image.descriptor.digest != found.descriptor.digest:
+    by_files = any(_is_of_buildkit(one) for one in found.platforms)
+    if not differences and not by_files and image.descriptor.digest != found.descriptor.digest:
         differences.append(Difference(where="index", path="", what="annotations or order of platforms differ"))
     return VerifyReport(
         stack=stack,
@@ -116,6 +119,9 @@ def _compression(found: LayoutImage) -> str:
 
 def _compare_platform(built: BuiltPlatform, other: PlatformImage, reader: FolderLayout) -> Iterator[Difference]:
     where = built.platform.name
+    if _is_of_buildkit(other):
+        yield from _compare_files(built, other, reader)
+        return
     theirs = list(zip(other.manifest.layers, other.config.diff_ids, strict=True))
     if len(built.layers) != len(theirs):
         yield Difference(where=where, path="", what=f"has {len(theirs)} layers, the lock gives {len(built.layers)}")
@@ -134,6 +140,30 @@ def _compare_platform(built: BuiltPlatform, other: PlatformImage, reader: Folder
         yield from _compare_config(built, other)
 
 
+def _is_of_buildkit(image: PlatformImage) -> bool:
+    return any(line.comment == BUILT_BY_BUILDKIT for line in image.config.history)
+
+
+def _compare_files(built: BuiltPlatform, other: PlatformImage, reader: FolderLayout) -> Iterator[Difference]:
+    """Compare files alone, and how the image runs: layers of BuildKit have its own times and order."""
+    ours = flatten(
+        decompress(media.COMPRESSION_OF[one.media_type], reader_chunks)
+        for one, reader_chunks in (
+            (layer, iter((ours.layer.path.read_bytes(),)))
+            for layer, ours in zip(parse_manifest(built.manifest).layers, built.layers, strict=True)
+        )
+    )
+    theirs = flatten(
+        decompress(media.COMPRESSION_OF[layer.media_type], reader.chunks(blob_path(layer.digest)))
+        for layer in other.manifest.layers
+    )
+    for line in name_differences(ours, theirs):
+        path, _, what = line.partition(": ")
+        yield Difference(where=built.platform.name, path=path.lstrip("/"), what=what)
+    if parse_config(built.config).run != other.config.run:
+        yield Difference(where=f"{built.platform}: config", path="", what="run differs")
+
+
 def _is_intact(reader: FolderLayout, path: str, digest: Digest) -> bool:
     import hashlib
 
@@ -148,8 +178,6 @@ def _is_intact(reader: FolderLayout, path: str, digest: Digest) -> bool:
 
 def _compare_config(built: BuiltPlatform, other: PlatformImage) -> Iterator[Difference]:
     """Name the config's fields that differ; diff_ids follow from layers."""
-    from builder.oci.config import parse_config
-
     ours = parse_config(built.config)
     if replace(ours, diff_ids=()) == replace(other.config, diff_ids=()):
         return

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tools import ROOT, docker_daemon, run_tool
+from tests.support.tools import ROOT, Registry, docker_daemon, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
 
-def test_core_by_buildkit_equals_ours_and_the_exported_dockerfile_builds_as_it_is(tmp_path: Path) -> None:
+def test_core_by_buildkit_equals_ours_and_the_exported_dockerfile_builds_as_it_is(
+    tmp_path: Path, local_registry: Registry
+) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bk"))
     try:
         with docker_daemon(folder) as environment:
@@ -31,6 +33,7 @@ def test_core_by_buildkit_equals_ours_and_the_exported_dockerfile_builds_as_it_i
             )
             assert done.returncode == 0, done.stderr
             assert json.loads(done.stdout)["differences"] == []
+            _ship(command, tmp_path, local_registry.host)
             run_tool(*command, "export", "dockerfile", "core", "-o", tmp_path / "context")
             docker = {**environment, "DOCKER_BUILDKIT": "1"}
             # Debian's client: others want a plugin to build.
@@ -41,3 +44,16 @@ def test_core_by_buildkit_equals_ours_and_the_exported_dockerfile_builds_as_it_i
             run_tool(*run, "db", "migrate", env=docker)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ship(command: list[str], folder: Path, host: str) -> None:
+    """What BuildKit built is verified by its files, looked at, pushed and pulled like an image of the engine."""
+    layout = folder / "core"
+    verified = json.loads(run_tool(*command, "verify", "core", "--layout", layout, "--json"))
+    assert verified["reproduced"]
+    seen = json.loads(run_tool(*command, "inspect", "core", "--layout", layout, "--json"))
+    repository = f"{host}/team/buildkit"
+    run_tool(*command, "push", repository, "core", "--layout", layout)
+    run_tool(*command, "pull", f"{repository}@{seen['index_digest']}", "-o", folder / "pulled")
+    assert (folder / "pulled/index.json").is_file()
+    assert json.loads(run_tool(*command, "verify", "core", "--layout", folder / "pulled", "--json"))["reproduced"]
