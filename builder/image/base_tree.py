@@ -13,7 +13,7 @@ import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Final, cast
+from typing import IO, Final, Self, cast
 
 from builder.entry import EntryKind
 from builder.errors import BuildError, DigestMismatchError, IntegrityError
@@ -34,6 +34,14 @@ _LONGEST_PATH: Final = 4096
 _DEEPEST: Final = 256
 _MOST_CONTENT: Final = 1 << 30
 """Of one file that is read: no library or program that a base is known by is larger."""
+_LARGEST_HEADER: Final = 1 << 20
+_EXTENDED: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 
@@ -167,6 +175,7 @@ def iter_members(
             errorlevel=2,
             encoding="utf-8",
             errors="backslashreplace",
+            tarinfo=_Member,
         ) as archive:
             for member in archive:
                 yield member, lambda member=member: _content(archive, member)  # type: ignore[misc]
@@ -176,6 +185,19 @@ def iter_members(
     for found, wanted in ((outer.hexdigest(), layer.file.sha256), (inner.hexdigest(), layer.diff_id)):
         if found != wanted.hex:
             raise DigestMismatchError(f"got sha256:{found}, expected {wanted}", context=where)
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose extended header is no bomb: tarfile reads one into memory whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENDED and member.size > _LARGEST_HEADER:
+            message = f"an extended header of {member.size} bytes"
+            raise tarfile.ReadError(message)
+        return member
 
 
 def normal_path(name: str, where: str) -> str:

@@ -125,3 +125,12 @@ def test_a_file_too_large_for_memory_is_not_read() -> None:
     tree = read_tree(made.locked, made.open, where="x")
     with pytest.raises(IntegrityError, match="more than is read of one file"):
         list(read_contents(tree, made.locked, made.open, ["a"], where="x", most=0))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_an_extended_header_that_would_fill_the_memory_is_refused(kind: bytes) -> None:
+    header = tarfile.TarInfo("h")
+    header.type, header.size = kind, 1 << 30
+    made = Layers(header.tobuf() + b"\0" * 1024)
+    with pytest.raises(IntegrityError, match="an extended header of"):
+        read_tree(made.locked, made.open, where="x")
