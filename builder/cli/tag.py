@@ -6,7 +6,7 @@ import click
 
 from builder.cli.options import json_option, parse_reference_argument
 from builder.cli.output import show_json, show_text
-from builder.registry.model import Reference
+from builder.registry.model import Reference, check_tag
 from builder.usecase.ship import tag_image
 from builder.wiring.registries import make_registry
 
@@ -20,8 +20,9 @@ def command(reference: Reference, tags: tuple[str, ...], *, as_json: bool) -> No
 
     A tag of the form STACK-YYYYMMDD.N that stands for another image is refused.
     """
+    named = tuple(check_tag(tag) for tag in tags)
     with make_registry() as registry:
-        moved = tag_image(registry, reference, tags)
+        moved = tag_image(registry, reference, named)
     digest = moved.digest
     if as_json:
         rows = [{"tag": tag, "before": str(before) if before else None} for tag, before in moved.before.items()]
