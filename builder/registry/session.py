@@ -2,8 +2,8 @@
 
 Rules:
 - An Authorization header goes to the registry's own scheme, host and port, and nowhere else.
-- Redirects are followed for reading only, at most five; from a registry out there none leads into this machine or to
-  link-local addresses, where clouds keep their secrets.
+- Redirects are followed for reading only, at most five; from a registry out there none leads to an address of this
+  machine or to link-local ones, where clouds keep their secrets. Names that resolve to those are not looked up.
 - Again after 408, 425, 429, 5xx, resets and silence, with growing pauses or exactly as Retry-After says; where the deadline
   comes before that, the error says so at once.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,6 +34,8 @@ _LARGEST_TOKEN: Final = 1 << 20
 _UNANSWERED_TRIES: Final = 5
 _LEAST_SPEED: Final = 1 << 18
 """Bytes a second that a blob must come or go with at least, beyond the deadline of small things."""
+
+_CLOUD_SECRETS: Final = ipaddress.ip_address("fd00:ec2::254")
 
 PULL: Final = "pull"
 PUSH: Final = "pull,push"
@@ -268,12 +271,7 @@ class Session:
         host = urlsplit(url).hostname or ""
         if is_loopback(call.repository.registry) or origin(url) == self._own(call):
             return
-        try:
-            address = ipaddress.ip_address(host)
-            inside = address.is_loopback or address.is_link_local or address.is_unspecified
-        except ValueError:
-            inside = host == "localhost"
-        if inside:
+        if _is_inside(host):
             raise TransportError(f"a redirect leads to {host}, into this machine", url=url, temporary=False)
 
     def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
@@ -284,6 +282,24 @@ class Session:
                 if len(data) > _LARGEST_TOKEN:
                     raise TransportError("the answer is too long for a token", url=url, temporary=False)
             return response.status, data
+
+
+def _is_inside(host: str) -> bool:
+    """Tell whether a host is, by its own spelling, this machine or where clouds keep their secrets."""
+    name = host.rstrip(".").partition("%")[0].lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        try:
+            # Systems take 127.1, 0x7f000001 and 2130706433 for addresses too.
+            address = ipaddress.ip_address(socket.inet_aton(name))
+        except (OSError, UnicodeError):
+            return False
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified or address == _CLOUD_SECRETS
 
 
 def _head_of(response: Response) -> bytes:

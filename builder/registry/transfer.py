@@ -150,9 +150,6 @@ def plan_push(
 
     there = _parallel(holds, shipment.manifests, workers)
     absent = tuple(m for m, present in zip(shipment.manifests, there, strict=True) if not present)
-    if shipment.root not in absent:
-        # An index is taken only with its children, and those with their blobs.
-        absent = ()
     needed = {blob.digest for manifest in absent for blob in _blobs_of(manifest)}
     asked = tuple(blob for blob in shipment.blobs if blob.digest in needed)
     found = _parallel(lambda blob: registry.has_blob(repository, blob.digest), asked, workers)
@@ -228,6 +225,7 @@ def pull(
     *,
     with_referrers: bool = False,
     workers: int = DEFAULT_WORKERS,
+    begin: Callable[[], None] = lambda: None,
 ) -> Shipment:
     """Bring an image into a sink: blobs first, then manifests, children before parents.
 
@@ -237,12 +235,14 @@ def pull(
         sink: where to; what it holds already is not asked for.
         with_referrers: what refers to its manifests comes too, and what refers to that.
         workers: blobs at a time.
+        begin: is called when all manifests are known, before anything is written.
 
     Raises:
         RegistryError: it is not there, or cannot be had.
         IntegrityError: something of it is not what its digest says; the sink holds nothing of that.
     """
     shipment = survey(registry, reference, with_referrers=with_referrers)
+    begin()
     missing = sorted(
         (blob for blob in shipment.blobs if not sink.has(blob)), key=lambda blob: (-blob.size, blob.digest)
     )

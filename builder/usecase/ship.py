@@ -237,8 +237,7 @@ def fetch_image(
     if folder.exists() and not _is_layout(folder):
         raise InvalidInputError("holds something that is no layout", context=str(folder), hint="name another folder")
     sink = FolderBlobs(folder)
-    sink.begin()
-    shipment = pull(registry, reference, sink, with_referrers=with_referrers, workers=workers)
+    shipment = pull(registry, reference, sink, with_referrers=with_referrers, workers=workers, begin=sink.begin)
     sink.write_index([(shipment.root.descriptor, _name_of(shipment.root, reference))])
     return shipment
 
