@@ -89,6 +89,13 @@ def test_nothing_is_sent_twice(setting: Setting) -> None:
     assert {asked.method for asked in setting.small.asked} <= {"GET", "HEAD"}
 
 
+def test_a_platform_that_was_deleted_is_sent_again(setting: Setting) -> None:
+    child = setting.push("one").plan.image.platforms[0].descriptor.digest
+    assert setting.registry.delete(setting.repository.at(child))
+    setting.push("one")
+    assert setting.registry.manifest(setting.repository.at(child)) is not None
+
+
 def test_channels_move_and_say_what_they_stood_for(setting: Setting) -> None:
     first = setting.push("one", "dev", "prod").report.descriptor.digest
     second = setting.push("two", "dev").report.descriptor.digest
@@ -217,3 +224,9 @@ def test_pull_leaves_a_folder_with_an_index_of_something_else_alone(setting: Set
     with pytest.raises(InvalidInputError, match="no layout"):
         fetch_image(setting.registry, setting.repository.at("prod"), theirs)
     assert [path.name for path in theirs.iterdir()] == ["index.json"]
+
+
+def test_pull_of_what_is_not_there_leaves_no_folder(setting: Setting, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="no such manifest"):
+        fetch_image(setting.registry, setting.repository.at("prod"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
