@@ -74,6 +74,7 @@ def test_an_image_loads_what_was_compiled(project: Path, docker: dict[str, str])
     lock = (project / "locks/pylock.ldap.toml").read_text()
     assert "-cp313-cp313-linux_x86_64.whl" in lock
     assert 'compilers = "' in lock
+    kubler(project, docker, "fetch", "ldap")
     said = kubler(project, docker, "run", "ldap", "--", "python", "-c", CHECK)
     assert "/home/airflow/.local/lib/python3.13/site-packages/" in said
 
