@@ -172,7 +172,7 @@ def test_a_wheel_for_one_machine_is_refused_with_the_way_out(build: Build) -> No
     with pytest.raises(SdistError, match="native code") as refused:
         build(make_backend_sdist(tag="cp311-cp311-linux_x86_64"))
     assert refused.value.kind is Kind.COMPILER
-    assert "a base built by BuildKit" in refused.value.hint
+    assert "debian.compilers = [" in refused.value.hint
 
 
 def test_no_backend_to_import_says_what_python_said(build: Build) -> None:
