@@ -1,8 +1,9 @@
 """Blobs of a registry: found, read with their hash checked, and sent by the cheapest way, resumed where the registry can.
 
 - Reading holds the last chunk back until size and digest of the whole are right; a broken-off body goes on by Range.
-- Sending hashes what it sends and finishes only what has the right digest. Small blobs go in one PUT; large ones by PATCH,
-  from the offset that the registry has after a break, or from the beginning where it has forgotten.
+- Sending hashes what it sends and finishes only what has the right digest. A blob goes in one PUT: where a PATCH comes before
+  it, registries write to disk twice. After a break large ones go on by PATCH from the offset that the registry has, or from the
+  beginning where it has forgotten.
 
 Source: opencontainers/distribution-spec 1.1, "Pulling blobs", "Pushing Blobs", "Mounting a blob from another repository".
 """
@@ -24,7 +25,7 @@ from builder.registry.session import PUSH, Attempts, Call, Session, Settled
 from builder.store.transport import Response, TransportError
 
 _SMALL: Final = 4 << 20
-"""Bytes that go in one PUT: sending them again costs less than asking where a break was."""
+"""Bytes that begin anew after a break: sending them again costs less than asking where it was."""
 _MOST_MOUNTS: Final = 4
 _GONE: Final = {404, 410, 416}
 
@@ -126,11 +127,18 @@ class RemoteBlobs:
             return
 
     def push_blob(
-        self, repository: Repository, descriptor: Descriptor, open_at: OpenAt, mount_from: Sequence[Repository] = ()
+        self,
+        repository: Repository,
+        descriptor: Descriptor,
+        open_at: OpenAt,
+        mount_from: Sequence[Repository] = (),
+        *,
+        is_missing: bool = False,
     ) -> BlobPushed:
         """Make a repository hold a blob, by the cheapest way: there already, mounted, sent."""
         what, path = f"blob {descriptor.digest}", f"blobs/{descriptor.digest}"
-        if self._has(Call(repository=repository, what=what, path=path, method="HEAD", actions=PUSH)):
+        ask = Call(repository=repository, what=what, path=path, method="HEAD", actions=PUSH)
+        if not is_missing and self._has(ask):
             return BlobPushed(outcome=Outcome.PRESENT)
         attempts = self._session.attempts(descriptor.size)
         here = [other for other in mount_from if other.registry == repository.registry and other != repository]
@@ -181,13 +189,13 @@ class RemoteBlobs:
             had = offset
             try:
                 url = url or self._begin(call, attempts)
-                if descriptor.size > _SMALL:
+                if not offset:
+                    self._finish(call, url, descriptor, lambda: sent.chunks(0), descriptor.size)
+                else:
                     if offset < descriptor.size:
                         url = self._patch(call, url, offset, descriptor.size, sent)
                         offset = descriptor.size
                     self._finish(call, url, descriptor, b"", 0)
-                else:
-                    self._finish(call, url, descriptor, lambda: sent.chunks(0), descriptor.size)
             except RegistryTroubleError as error:
                 lost = error.status in _GONE
                 if lost:

@@ -215,7 +215,13 @@ class Blobs(Protocol):
         """
 
     def push_blob(
-        self, repository: Repository, descriptor: Descriptor, open_at: OpenAt, mount_from: Sequence[Repository] = ()
+        self,
+        repository: Repository,
+        descriptor: Descriptor,
+        open_at: OpenAt,
+        mount_from: Sequence[Repository] = (),
+        *,
+        is_missing: bool = False,
     ) -> BlobPushed:
         """Make a repository hold a blob, by the cheapest way: there already, mounted, sent.
 
@@ -224,6 +230,7 @@ class Blobs(Protocol):
             descriptor: of the blob.
             open_at: gives its bytes.
             mount_from: repositories of the same registry that may hold it; others are passed over.
+            is_missing: the repository was asked just now, and does not hold it.
 
         Raises:
             DigestMismatchError: the bytes given are not the descriptor's; nothing was stored.

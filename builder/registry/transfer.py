@@ -204,7 +204,9 @@ def push(
     """
 
     def send(blob: Descriptor) -> BlobPushed:
-        result = registry.push_blob(plan.repository, blob, lambda offset: source.open_at(blob, offset), mount_from)
+        result = registry.push_blob(
+            plan.repository, blob, lambda offset: source.open_at(blob, offset), mount_from, is_missing=True
+        )
         progress(blob, result)
         return result
 

@@ -1,18 +1,19 @@
-"""One exchange with one host over httpx: no redirects, no retries, no credentials of its own.
+"""One exchange with one host over urllib3: no redirects, no retries, no credentials of its own.
 
-Each question borrows a client of its own, lately used ones first: those who share one wait for each other. What is read is
-handed on as it came, never inflated.
+Connections are kept alive and serve one question at a time. What is read is handed on as it came, never inflated. A host
+that answers before it has read all that is sent, as those do who refuse it, is heard.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Protocol, Self
+from urllib.parse import unquote, urlsplit
 
 from builder.registry.settings import RegistrySettings
 from builder.store.transport import Response, TransportError, redact, tls_context
@@ -20,10 +21,14 @@ from builder.store.transport import Response, TransportError, redact, tls_contex
 if TYPE_CHECKING:
     import ssl
 
-    import httpx
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 Body = bytes | Iterator[bytes] | None
-_PLAIN = "plain"
+
+_PLAIN: Final = "plain"
+_CHUNK: Final = 1 << 18
+_CONNECTIONS: Final = 16
+"""Kept alive to one host: more than there are workers."""
 
 
 class Wire(Protocol):
@@ -36,7 +41,7 @@ class Wire(Protocol):
 
 
 class HttpWire:
-    """A Wire over httpx, with connections kept alive and proxies as the environment names them.
+    """A Wire over urllib3, with proxies as the environment names them.
 
     Args:
         settings: whose certificates are trusted.
@@ -46,97 +51,129 @@ class HttpWire:
     def __init__(self, settings: RegistrySettings, *, timeout_s: float = 30.0) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
-        self._free: dict[Path | str | None, list[httpx.Client]] = {}
-        self._made: list[httpx.Client] = []
-        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._pools: dict[tuple[Path | str | None, str], PoolManager] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._made:
-            self._made.pop().close()
+        while self._pools:
+            self._pools.popitem()[1].clear()
 
     @contextlib.contextmanager
     def exchange(self, method: str, url: str, headers: Mapping[str, str], body: Body = None) -> Iterator[Response]:
         """Ask."""
-        import httpx
+        from urllib3.exceptions import HTTPError
 
-        with self._borrowed(url) as client:
-            try:
-                request = client.build_request(
-                    method, redact(url), headers={"accept-encoding": "identity", **headers}, content=body
-                )
-                answer = client.send(request, stream=True, follow_redirects=False, auth=None)
-            except (httpx.TransportError, httpx.InvalidURL, OSError, UnicodeError) as error:
-                raise _translate(error, url) from error
-            try:
-                yield _Answer(answer, url)
-            finally:
-                answer.close()
+        from builder import __version__
 
-    @contextlib.contextmanager
-    def _borrowed(self, url: str) -> Iterator[httpx.Client]:
+        sent = {"accept-encoding": "identity", "user-agent": f"airflow-kubler/{__version__}", **headers}
+        try:
+            answer = self._pool(url).urlopen(
+                method,
+                redact(url),
+                body=body,
+                headers=sent,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=self._timeout_s,
+            )
+        except (HTTPError, OSError, UnicodeError) as error:
+            raise _translate(error, url) from error
+        try:
+            yield _Answer(answer, url)
+        finally:
+            _give_back(answer)
+
+    def _pool(self, url: str) -> PoolManager:
+        """Find or make the connections for an address: by whose certificates are trusted, and by proxy."""
         parts = urlsplit(url)
         key: Path | str | None = _PLAIN
         if parts.scheme != "http":
             key = self._settings.of(parts.netloc.lower()).certificate or self._settings.certificate
-        free = self._free.setdefault(key, [])
-        try:
-            client = free.pop()
-        except IndexError:
-            client = self._make(key)
-        try:
-            yield client
-        finally:
-            free.append(client)
-
-    def _make(self, key: Path | str | None) -> httpx.Client:
-        import httpx
-
-        from builder import __version__
-
+        proxy = _proxy_of(parts.scheme, parts.netloc)
         with self._lock:
-            # A client for plain http never sees TLS: its certificates need not be read, which takes long.
-            if isinstance(key, str):
-                verify: ssl.SSLContext | bool = False
-            else:
-                verify = self._contexts.get(key) or self._contexts.setdefault(key, tls_context(key))
-            client = httpx.Client(
-                headers={"user-agent": f"airflow-kubler/{__version__}"},
-                verify=verify,
-                timeout=httpx.Timeout(self._timeout_s),
-                limits=httpx.Limits(max_connections=4, max_keepalive_connections=4),
-                follow_redirects=False,
-            )
-            self._made.append(client)
-            return client
+            found = self._pools.get((key, proxy))
+            if found is None:
+                # A pool for plain http never sees TLS: its certificates need not be read, which takes long.
+                context = None if isinstance(key, str) else tls_context(key)
+                found = self._pools[key, proxy] = _make_pool(proxy, context)
+            return found
+
+
+def _make_pool(proxy: str, context: ssl.SSLContext | None) -> PoolManager:
+    from urllib3 import PoolManager, ProxyManager, make_headers
+
+    if not proxy:
+        return PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+    parts = urlsplit(proxy)
+    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else None
+    return ProxyManager(
+        redact(proxy), proxy_headers=make_headers(proxy_basic_auth=user), maxsize=_CONNECTIONS, ssl_context=context
+    )
+
+
+def _proxy_of(scheme: str, host: str) -> str:
+    """Read which proxy the environment names for a host; empty for none."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    # Late: its import takes as long as a small push.
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    named = proxies.get(scheme) or proxies.get("all") or ""
+    if not named or proxy_bypass(host):
+        return ""
+    return named if "://" in named else f"http://{named}"
+
+
+def _give_back(answer: BaseHTTPResponse) -> None:
+    """Keep a connection whose answer was read to its end; close any other: what is left of it may be endless."""
+    if answer.length_remaining == 0:
+        answer.drain_conn()
+    if not answer.closed:
+        answer.close()
+    answer.release_conn()
 
 
 class _Answer:
-    """An httpx answer as Response."""
+    """An answer of urllib3 as Response."""
 
-    def __init__(self, answer: httpx.Response, url: str) -> None:
+    def __init__(self, answer: BaseHTTPResponse, url: str) -> None:
         self._answer = answer
         self.url = redact(url)
-        self.status = answer.status_code
+        self.status = answer.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
 
     def chunks(self) -> Iterator[bytes]:
-        import httpx
+        from urllib3.exceptions import HTTPError
 
         try:
-            yield from self._answer.iter_raw()
-        except (httpx.TransportError, OSError) as error:
+            # As much as has come, and no waiting for more: who drips must not outlast the deadline.
+            while chunk := self._answer.read1(_CHUNK, decode_content=False):
+                yield chunk
+        except (HTTPError, OSError) as error:
             raise _translate(error, self.url) from error
 
 
 def _translate(error: Exception, url: str) -> TransportError:
-    import httpx
+    from urllib3 import exceptions as known
 
-    permanent = (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)
-    unreached = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
-    text = str(error) or type(error).__name__
+    permanent = (known.LocationValueError, known.InvalidHeader, UnicodeError)
+    unreached = isinstance(
+        error, (known.NewConnectionError, known.ConnectTimeoutError, known.ProxyError, known.SSLError)
+    )
+    text = _say(error)
     temporary = not isinstance(error, permanent) and "CERTIFICATE_VERIFY_FAILED" not in text
     return TransportError(text, url=url, temporary=temporary, unreached=unreached)
+
+
+def _say(error: BaseException) -> str:
+    """Say what the system said, in place of the names of objects that it was handed up through."""
+    deepest = error
+    while (below := deepest.__cause__ or deepest.__context__) is not None and isinstance(below, (OSError, ValueError)):
+        deepest = below
+    return str(deepest) or type(deepest).__name__
