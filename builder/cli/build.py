@@ -7,13 +7,11 @@ from typing import Any
 
 import click
 
-from builder.cli.options import jobs_option, json_option, platform_option, stack_argument
+from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, platform_option, stack_argument
 from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.usecase.build import BuildRequest, build
 from builder.wiring.images import build_tools
-
-DEFAULT_FOLDER = "build"
 
 
 @click.command()

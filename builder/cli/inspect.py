@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.build import DEFAULT_FOLDER
-from builder.cli.options import default_jobs, json_option, platform_option, stack_argument
+from builder.cli.options import DEFAULT_FOLDER, default_jobs, json_option, platform_option, stack_argument
 from builder.cli.output import render_size, render_table, show_json, show_text
 from builder.cli.root import Context
 from builder.platform import Platform

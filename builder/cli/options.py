@@ -12,6 +12,8 @@ from builder.errors import InvalidInputError
 from builder.platform import PLATFORMS, Platform, parse_platform, platform_of_machine
 
 DEFAULT_STACK = "core"
+DEFAULT_FOLDER = "build"
+"""Of images in a project: each in the folder of its stack's name."""
 
 if TYPE_CHECKING:
     from builder.registry.model import Reference, Repository

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from builder.cli.build import DEFAULT_FOLDER
-from builder.cli.options import json_option, reference_or_repository, stack_argument, workers_option
+from builder.cli.options import DEFAULT_FOLDER, json_option, reference_or_repository, stack_argument, workers_option
 from builder.cli.output import progress, show_json, show_text
 from builder.cli.push_view import push_plan_json, push_plan_text, pushed_json, pushed_text
 from builder.cli.root import Context

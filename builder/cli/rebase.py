@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.cli.build import DEFAULT_FOLDER
-from builder.cli.options import jobs_option, json_option, stacks_argument
+from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stacks_argument
 from builder.cli.output import progress, show_json, show_text
 from builder.cli.rebase_view import Done, rebased_json, show_rebased
 from builder.cli.root import Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from builder.cli.build import DEFAULT_FOLDER
+from builder.cli.options import DEFAULT_FOLDER
 from builder.cli.output import note, show_text
 from builder.usecase.rebase import LayerChange, Rebased
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.cli.build import DEFAULT_FOLDER
-from builder.cli.options import jobs_option, json_option, stack_argument, workers_option
+from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stack_argument, workers_option
 from builder.cli.output import progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.registry.model import parse_repository

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from builder.cli.build import DEFAULT_FOLDER
-from builder.cli.options import jobs_option, json_option, stack_argument
+from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stack_argument
 from builder.cli.output import progress, show_json, show_text
 from builder.cli.root import Context
 from builder.digest import Digest
