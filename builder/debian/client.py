@@ -17,9 +17,9 @@ from builder.debian.release import Release, check_release, parse_release
 from builder.digest import Digest
 from builder.errors import DigestMismatchError, MirrorError, MissingBlobError, PackageIndexError
 from builder.lock.model import LockedFile, ReleaseRecord
-from builder.store.download import Patience
 from builder.store.model import FileStore
 from builder.store.pages import read_page
+from builder.store.patience import Patience
 from builder.store.transport import Transport, shown
 
 _MAX_RELEASE_BYTES = 16 << 20

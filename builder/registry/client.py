@@ -12,7 +12,7 @@ from builder.registry.manifests import RemoteManifests
 from builder.registry.session import Session
 from builder.registry.settings import RegistrySettings
 from builder.registry.wire import HttpWire
-from builder.store.download import Patience
+from builder.store.patience import Patience
 
 PATIENCE: Final = Patience(tries=8)
 """Registries limit by the minute, and the pauses between so many tries are one together."""

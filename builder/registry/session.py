@@ -25,7 +25,7 @@ from builder.registry.model import Repository
 from builder.registry.settings import DOCKER_HUB, RegistrySettings, is_loopback
 from builder.registry.tokens import Tokens
 from builder.registry.wire import Wire
-from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
+from builder.store.patience import TEMPORARY_STATUS, Patience, retry_after
 from builder.store.transport import MAX_REDIRECTS, Response, TransportError, origin, redirected, shown
 
 _REDIRECTS: Final = {301, 302, 303, 307, 308}

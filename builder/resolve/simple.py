@@ -21,9 +21,9 @@ from builder.snapshot.metadata import local_path
 from builder.snapshot.model import OfferedFile
 from builder.snapshot.pages import ACCEPT, parse_listing
 from builder.snapshot.upstream import list_folder
-from builder.store.download import Patience
 from builder.store.model import ArtefactStore
 from builder.store.pages import read_page
+from builder.store.patience import Patience
 from builder.store.transport import Transport, redact
 
 _HINTS = "url-hints"

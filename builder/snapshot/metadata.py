@@ -28,8 +28,8 @@ from builder.digest import Digest
 from builder.errors import PackageIndexError
 from builder.snapshot.model import OfferedFile
 from builder.snapshot.pages import parse_file_name
-from builder.store.download import Patience
 from builder.store.pages import AnswerTooLargeError, Page, read_page
+from builder.store.patience import Patience
 from builder.store.transport import Transport, shown
 
 LARGEST_METADATA = 8 << 20

@@ -34,8 +34,8 @@ from builder.snapshot.pages import (
     parse_listing,
     parse_project_page,
 )
-from builder.store.download import Patience
 from builder.store.pages import read_page
+from builder.store.patience import Patience
 from builder.store.transport import Transport, shown
 
 DEFAULT_MAX_AGE_S = 600

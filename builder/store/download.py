@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from builder.errors import DigestMismatchError, FetchError
 from builder.lock.model import LockedFile
 from builder.store.model import Progress
+from builder.store.patience import TEMPORARY_STATUS, Patience, retry_after
 from builder.store.transport import Response, Transport, TransportError, shown
 
 DEFAULT_WORKERS = 8
 _GONE = {404, 410}
-TEMPORARY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Part(Protocol):
@@ -66,27 +64,6 @@ class Failure:
     reasons: tuple[str, ...]
     gone: bool
     """Every address answered that there is no such file: asking again is of no use."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to go on. Clocks and pause are fields so that tests need not wait."""
-
-    tries: int = 5
-    """At one address, without any byte coming in between."""
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 30.0
-    deadline_s: float = 900.0
-    """For one file, all addresses together."""
-    now: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    """Seconds since the epoch, for a Retry-After that is a date."""
-    sleep: Callable[[float], object] | None = None
-    """None to sleep until the time is over or the work is called off."""
-
-    def pause(self, seconds: float, stop: threading.Event | None = None) -> None:
-        """Wait, until the time is over or the work is called off."""
-        (self.sleep or (stop.wait if stop else time.sleep))(seconds)
 
 
 class _RefusedError(FetchError):
@@ -257,21 +234,3 @@ class _Job:
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length) != left:
             raise _RefusedError(f"it would send {length} bytes where {left} are locked", url=url)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read Retry-After, seconds or a date, as seconds from now; None where it is neither.
-
-    Args:
-        headers: names in lower case.
-        now: seconds since the epoch.
-
-    Source: RFC 9110, 10.2.3.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
-        return None

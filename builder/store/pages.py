@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from builder.errors import PackageIndexError
-from builder.store.download import TEMPORARY_STATUS, Patience, retry_after
+from builder.store.patience import TEMPORARY_STATUS, Patience, retry_after
 from builder.store.transport import Response, Transport, TransportError, shown
 
 LARGEST_PAGE = 64 << 20

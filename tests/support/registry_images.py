@@ -19,7 +19,7 @@ from builder.registry.folder import FolderBlobs
 from builder.registry.session import Session
 from builder.registry.settings import RegistrySettings
 from builder.registry.wire import HttpWire
-from builder.store.download import Patience
+from builder.store.patience import Patience
 
 _WIRES: list[HttpWire] = []
 EMPTY = b"{}"

@@ -11,7 +11,7 @@ from builder.lock.model import LockedFile
 from builder.resolve.settings import IndexSettings
 from builder.resolve.simple import Places, find_file_urls, recall_urls, remember_urls
 from builder.store.artefacts import DirectoryArtefactStore
-from builder.store.download import Patience
+from builder.store.patience import Patience
 from builder.store.transport import HttpTransport
 from tests.support.fault_server import Answer, FaultServer
 

@@ -15,7 +15,7 @@ import pytest
 from builder.errors import PackageIndexError
 from builder.snapshot.metadata import LARGEST_METADATA, read_metadata
 from builder.snapshot.model import OfferedFile
-from builder.store.download import Patience
+from builder.store.patience import Patience
 from builder.store.transport import HttpTransport, PlainResponse, Response
 
 NAME = "demo_x-1.0-py3-none-any.whl"

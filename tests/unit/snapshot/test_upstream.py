@@ -10,7 +10,7 @@ from builder.errors import PackageIndexError
 from builder.snapshot.model import KnownPage, NamedIndex, OfferedFile, Upstream
 from builder.snapshot.pages import parse_canonical_page
 from builder.snapshot.upstream import MergingUpstream, OfflineUpstream, TransportUpstream, make_upstream, max_age_of
-from builder.store.download import Patience
+from builder.store.patience import Patience
 from builder.store.transport import HttpTransport
 from tests.support.fault_server import Answer, FaultServer
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from builder.digest import Digest
 from builder.lock.model import LockedFile
-from builder.store.download import Failure, Patience, Wanted, download, retry_after
+from builder.store.download import Failure, Wanted, download
 from builder.store.files import DirectoryFileStore
+from builder.store.patience import Patience, retry_after
 from builder.store.transport import HttpTransport, TransportError, credentials_of, origin, redact, shown
 from tests.support.fault_server import Answer, FaultServer
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from builder.errors import PackageIndexError
-from builder.store.download import Patience
 from builder.store.pages import AnswerTooLargeError, Page, read_page
+from builder.store.patience import Patience
 from builder.store.transport import HttpTransport
 from tests.support.fault_server import Answer, FaultServer
 
