@@ -15,15 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builder.errors import InvalidInputError
-from builder.resolve.settings import (
-    DEFAULT_TIMEOUT_S,
-    IndexSettings,
-    Surroundings,
-    as_url,
-    certificate_of,
-    is_local,
-    is_true,
-)
+from builder.resolve.settings import DEFAULT_TIMEOUT_S, IndexSettings, as_url, is_local, is_true
+from builder.resolve.surroundings import Surroundings, certificate_of
 
 _SECTIONS = ("global", "install")
 """The sections that `pip install` reads, by rising importance."""

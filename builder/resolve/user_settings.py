@@ -12,17 +12,8 @@ from typing import Any
 
 from builder.errors import InvalidInputError
 from builder.resolve.pip_settings import load_pip_settings
-from builder.resolve.settings import (
-    INDEX_NAME,
-    IndexSettings,
-    Surroundings,
-    as_url,
-    certificate_of,
-    checked_strategy,
-    is_true,
-    read_toml,
-    this_surroundings,
-)
+from builder.resolve.settings import INDEX_NAME, IndexSettings, as_url, checked_strategy, is_true, read_toml
+from builder.resolve.surroundings import Surroundings, certificate_of, this_surroundings
 from builder.resolve.uv_settings import load_uv_settings
 from builder.snapshot.model import DEFAULT_INDEX, FIND_LINKS
 

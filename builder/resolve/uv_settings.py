@@ -13,16 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from builder.resolve.settings import (
-    DEFAULT_TIMEOUT_S,
-    IndexSettings,
-    Surroundings,
-    as_url,
-    certificate_of,
-    checked_strategy,
-    is_true,
-    read_toml,
-)
+from builder.resolve.settings import DEFAULT_TIMEOUT_S, IndexSettings, as_url, checked_strategy, is_true, read_toml
+from builder.resolve.surroundings import Surroundings, certificate_of
 
 
 def load_uv_settings(around: Surroundings) -> IndexSettings | None:

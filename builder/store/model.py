@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from builder.digest import Digest
-from builder.lock.model import LockedFile
+
+if TYPE_CHECKING:
+    from builder.lock.model import LockedFile
 
 
 class FileStore(Protocol):

@@ -82,7 +82,7 @@ def _builder_settings() -> Mapping[str, Any]:
     """Read `[buildkit]` of our configuration file: `network`, and `[buildkit.secrets]`, files by name."""
     import tomllib
 
-    from builder.resolve.settings import this_surroundings
+    from builder.resolve.surroundings import this_surroundings
 
     path = this_surroundings().config_home / "airflow-kubler" / "config.toml"
     try:

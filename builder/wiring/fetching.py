@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def make_mirrors() -> Mirrors:
     """Read where Debian's archives are, from our configuration file or apt's sources."""
     from builder.debian.mirrors import load_mirrors
-    from builder.resolve.settings import this_surroundings
+    from builder.resolve.surroundings import this_surroundings
 
     return load_mirrors(config=this_surroundings().config_home / "airflow-kubler" / "config.toml")
 
@@ -52,8 +52,9 @@ def make_fetch_sources(settings: IndexSettings, project: Project | None = None) 
     from functools import cache, partial
 
     from builder.debian.mirrors import load_mirrors
-    from builder.resolve.settings import is_local, this_surroundings
+    from builder.resolve.settings import is_local
     from builder.resolve.simple import find_file_urls, recall_urls
+    from builder.resolve.surroundings import this_surroundings
     from builder.usecase.fetch import Sources
 
     config = this_surroundings().config_home / "airflow-kubler" / "config.toml"

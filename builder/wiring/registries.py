@@ -18,7 +18,7 @@ def make_registry() -> Iterator[Registry]:
     from builder.registry.client import open_registry
     from builder.registry.credentials import UserCredentials
     from builder.registry.settings import load_registry_settings
-    from builder.resolve.settings import certificate_of, this_surroundings
+    from builder.resolve.surroundings import certificate_of, this_surroundings
 
     around = this_surroundings()
     settings = load_registry_settings(

@@ -10,7 +10,7 @@ import pytest
 
 from builder.errors import InvalidInputError
 from builder.resolve.pip_settings import load_pip_settings, read_pip_values
-from builder.resolve.settings import Surroundings
+from builder.resolve.surroundings import Surroundings
 
 
 def around(tmp_path: Path, **variables: str) -> Surroundings:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InvalidInputError
-from builder.resolve.settings import IndexSettings, Surroundings
+from builder.resolve.settings import IndexSettings
+from builder.resolve.surroundings import Surroundings
 from builder.resolve.user_settings import load_index_settings
 
 

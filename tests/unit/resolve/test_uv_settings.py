@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InvalidInputError
-from builder.resolve.settings import Surroundings
+from builder.resolve.surroundings import Surroundings
 from builder.resolve.uv_settings import load_uv_settings
 
 
