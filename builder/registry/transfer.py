@@ -1,24 +1,28 @@
 """Images pushed and pulled whole: what is there is found out first, blobs go in parallel, manifests after them, tags last.
 
 A repository that is broken off in never shows a tag, nor a manifest whose blobs are missing. What a registry holds as a
-manifest it holds with all blobs, which it must by the specification: those are not asked for one by one.
+manifest it holds with all blobs, which it must by the specification: those are not asked for one by one, unless it then says
+that it misses some.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from builder.digest import Digest
-from builder.errors import DigestMismatchError, IntegrityError
+from builder.errors import DigestMismatchError, IntegrityError, RegistryError
 from builder.oci.descriptor import Descriptor, verify_bytes
 from builder.registry.answers import RegistryTroubleError
 from builder.registry.documents import INDEXES, MANIFESTS, media_type_of, parse_links
 from builder.registry.model import BlobPushed, ManifestBytes, Outcome, Reference, Registry, Repository
 
 DEFAULT_WORKERS = 4
+_FEW = 8
+"""Blobs that are asked for one by one all the same."""
 _MOST_MANIFESTS = 1000
 """Of one image, with its referrers: more is somebody's trap."""
 _T = TypeVar("_T")
@@ -140,9 +144,19 @@ def plan_push(
     shipment: Shipment,
     tags: Sequence[str] = (),
     *,
+    near: Sequence[str] = (),
     workers: int = DEFAULT_WORKERS,
 ) -> TransferPlan:
-    """Find out what of a shipment a repository holds; nothing is written."""
+    """Find out what of a shipment a repository holds; nothing is written.
+
+    Args:
+        registry: where to.
+        repository: of the registry.
+        shipment: what is to be there.
+        tags: what is to stand for its root.
+        near: tags of images that may share blobs with it: their manifests tell of many blobs in few questions.
+        workers: questions at a time.
+    """
 
     def holds(manifest: ManifestBytes) -> bool:
         found = registry.manifest(repository.at(manifest.digest))
@@ -151,7 +165,8 @@ def plan_push(
     there = _parallel(holds, shipment.manifests, workers)
     absent = tuple(m for m, present in zip(shipment.manifests, there, strict=True) if not present)
     needed = {blob.digest for manifest in absent for blob in _blobs_of(manifest)}
-    asked = tuple(blob for blob in shipment.blobs if blob.digest in needed)
+    held = _held_by(registry, repository, near) if len(needed) > _FEW else frozenset()
+    asked = tuple(blob for blob in shipment.blobs if blob.digest in needed - held)
     found = _parallel(lambda blob: registry.has_blob(repository, blob.digest), asked, workers)
     missing = {blob.digest for blob, present in zip(asked, found, strict=True) if not present}
     return TransferPlan(
@@ -163,6 +178,15 @@ def plan_push(
         present=tuple(blob for blob in shipment.blobs if blob.digest not in missing),
         stale_tags=tuple(tag for tag in tags if not _stands_for(registry, repository, tag, shipment.root)),
     )
+
+
+def _held_by(registry: Registry, repository: Repository, tags: Sequence[str]) -> frozenset[Digest]:
+    """Collect the blobs of images that a repository holds; of one that cannot be read nothing is known."""
+    held: set[Digest] = set()
+    for tag in tags:
+        with contextlib.suppress(RegistryError, IntegrityError):
+            held.update(blob.digest for blob in survey(registry, repository.at(tag)).blobs)
+    return frozenset(held)
 
 
 def _blobs_of(manifest: ManifestBytes) -> tuple[Descriptor, ...]:
@@ -210,14 +234,37 @@ def push(
         progress(blob, result)
         return result
 
+    def send_if_missing(blob: Descriptor) -> BlobPushed:
+        return registry.push_blob(plan.repository, blob, lambda offset: source.open_at(blob, offset), mount_from)
+
     # The largest first: a small one is not what all wait for in the end.
     ordered = sorted(plan.blobs, key=lambda blob: (-blob.size, blob.digest))
     results = _parallel(send, ordered, workers)
-    for manifest in plan.manifests:
-        registry.push_manifest(plan.repository, manifest.data, manifest.media_type)
+    if plan.manifests:
+        try:
+            _push_manifests(registry, plan)
+        except RegistryTroubleError as error:
+            if not _misses_blobs(error):
+                raise
+            # Images of the registry name blobs that it has lost: those that were taken for present are looked at one by one.
+            mended = _parallel(send_if_missing, plan.present, workers)
+            results += [result for result in mended if result.outcome is not Outcome.PRESENT]
+            ordered += [
+                blob for blob, one in zip(plan.present, mended, strict=True) if one.outcome is not Outcome.PRESENT
+            ]
+            _push_manifests(registry, plan)
     for tag in plan.stale_tags:
         registry.push_manifest(plan.repository, plan.root.data, plan.root.media_type, tag)
     return TransferReport(descriptor=plan.root.descriptor, pushed=tuple(zip(ordered, results, strict=True)))
+
+
+def _push_manifests(registry: Registry, plan: TransferPlan) -> None:
+    for manifest in plan.manifests:
+        registry.push_manifest(plan.repository, manifest.data, manifest.media_type)
+
+
+def _misses_blobs(error: RegistryTroubleError) -> bool:
+    return any(detail.code in {"BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"} for detail in error.details)
 
 
 def pull(

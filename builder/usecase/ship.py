@@ -38,6 +38,8 @@ LOCK_LABEL = "airflow-kubler.lock"
 _TITLE = "org.opencontainers.image.title"
 _TITLE_PREFIX = "airflow-"
 _TRIES = 10
+_MOST_NEAR = 2
+"""Tags whose images are looked into for blobs that need not be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,9 @@ def plan_ship(registry: Registry, request: ShipRequest, image: LayoutImage) -> S
         InvalidInputError: an immutable tag stands for another image.
     """
     shipment = collect(image.descriptor, FolderBlobs(request.layout))
-    transfer = plan_push(registry, request.repository, shipment, workers=request.workers)
+    there = registry.tags(request.repository)
+    near = (*of_stack(there, image.name)[:1], *(tag for tag in request.tags if tag in there))
+    transfer = plan_push(registry, request.repository, shipment, near=near[:_MOST_NEAR], workers=request.workers)
     root = transfer.root.digest
     standing = {tag: _digest_of(registry, request.repository.at(tag)) for tag in dict.fromkeys(request.tags)}
     for tag, digest in standing.items():
@@ -132,7 +136,7 @@ def plan_ship(registry: Registry, request: ShipRequest, image: LayoutImage) -> S
             check_movable(request.repository.at(tag), digest)
     dated, new = ("", False)
     if request.dated:
-        dated, new = _dated_tag(registry, request, image.name, transfer)
+        dated, new = _dated_tag(registry, request, image.name, transfer, there)
     return ShipPlan(image=image, transfer=transfer, dated_tag=dated, is_new_tag=new, channels=standing)
 
 
@@ -258,8 +262,9 @@ def _name_of(root: ManifestBytes, reference: Reference) -> str:
     return reference.tag or reference.repository.path.rpartition("/")[2]
 
 
-def _dated_tag(registry: Registry, request: ShipRequest, stack: str, transfer: TransferPlan) -> tuple[str, bool]:
-    tags = registry.tags(request.repository)
+def _dated_tag(
+    registry: Registry, request: ShipRequest, stack: str, transfer: TransferPlan, tags: Sequence[str]
+) -> tuple[str, bool]:
     own = next((tag for tag in request.tags if parse_immutable(tag)), None)
     if own is not None:
         # The user numbers images himself: that one is immutable too.
