@@ -113,6 +113,16 @@ class VerifyError(BuilderError):
     exit_code: ClassVar[int] = 1
 
 
+class LedgerError(BuilderError):
+    """The ledger is damaged, is another's, or does not hold what was asked for."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class LedgerUnavailableError(BuilderError):
+    """The ledger's file cannot be read or written: nothing of what was to be recorded is in it."""
+
+
 class ToolError(BuilderError):
     """A foreign program is missing or failed.
 

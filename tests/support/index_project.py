@@ -155,7 +155,7 @@ def _unpacked(path: Path) -> bytes:
         return b""
     with closing(sqlite3.connect(path)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = [row for table in tables for row in database.execute(f'SELECT * FROM "{table}"')]  # noqa: S608  its own names
+        rows = [row for table in tables for row in database.execute(f'SELECT * FROM "{table}"')]
     return b"\n".join(_unpack(value) for row in rows for value in row if isinstance(value, bytes | str))
 
 

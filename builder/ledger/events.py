@@ -1,0 +1,293 @@
+"""What entries hold, by kind: the shape of their `data`.
+
+A kind keeps its name and the meaning of its fields for good; what is added has a default, so that old entries are read by new
+programs, and new ones, as far as they are understood, by old ones. Digests are `sha256:<hex>` of what they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final
+
+import msgspec
+
+from builder.errors import LedgerError
+
+DigestText = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened."""
+
+    kind: ClassVar[str]
+
+
+class Begun(Event, frozen=True, kw_only=True):
+    """The ledger's first entry, and one for each set of migrations after it."""
+
+    kind: ClassVar[str] = "ledger"
+
+    origin: str
+    """The ledger's name, as `example.org/airflow`."""
+    id: str
+    """Random, so that no two ledgers begin alike."""
+    migrations: tuple[tuple[str, str, str], ...]
+    """Set, name and time of each migration of the file's tables up to now."""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A project or Debian package in another version."""
+
+    name: str
+    before: str = ""
+    """Empty where it was not there."""
+    after: str = ""
+    """Empty where it is gone."""
+
+
+class Locked(Event, frozen=True, kw_only=True):
+    """A stack has a new lock. The lock and its base's are among the documents."""
+
+    kind: ClassVar[str] = "lock"
+
+    stack: str
+    lock: DigestText
+    base: str
+    base_lock: DigestText
+    before: str = ""
+    """Digest of the lock before; empty for the first."""
+    airflow: str
+    moves: tuple[Move, ...] = ()
+    """Distributions, by name."""
+    base_moves: tuple[Move, ...] = ()
+    """Debian packages, by name."""
+
+
+class BuiltPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One platform of an image. Its manifest and config are among the documents."""
+
+    platform: str
+    manifest: DigestText
+    config: DigestText
+    layers: int
+    size_bytes: int
+    """Of compressed layers."""
+
+
+class Revisions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an image's code expects one database schema to be, by Alembic."""
+
+    owner: str
+    """The distribution that brings the migrations, as `apache-airflow-core`."""
+    version_table: str = "alembic_version"
+    heads: tuple[str, ...]
+    history: str = ""
+    """Digest of the document that lists all revisions with what they come after; empty where it is not known."""
+
+
+class Built(Event, frozen=True, kw_only=True):
+    """An image was made from a lock. Index, lock and base lock are among the documents."""
+
+    kind: ClassVar[str] = "build"
+
+    stack: str
+    digest: DigestText
+    """Of the index: what deployments pull."""
+    lock: DigestText
+    base: str
+    base_lock: DigestText
+    platforms: tuple[BuiltPlatform, ...]
+    engine: str = "airflow-kubler"
+    compression: str = ""
+    seconds: float = 0.0
+    revisions: tuple[Revisions, ...] = ()
+
+
+class TagMove(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tag of a repository that stands for another digest now."""
+
+    tag: str
+    before: str = ""
+
+
+class Pushed(Event, frozen=True, kw_only=True):
+    """An image is in a repository, and tags stand for it."""
+
+    kind: ClassVar[str] = "push"
+
+    digest: DigestText
+    repository: str
+    stack: str = ""
+    tags: tuple[TagMove, ...] = ()
+    sent_bytes: int = 0
+
+
+class Tested(Event, frozen=True, kw_only=True):
+    """An image was tested."""
+
+    kind: ClassVar[str] = "test"
+
+    digest: DigestText
+    name: str
+    """Of the suite, as `stack` or `smoke`."""
+    passed: bool
+    summary: str = ""
+    report: str = ""
+    """Digest of the report's document."""
+    seconds: float = 0.0
+
+
+class Scanned(Event, frozen=True, kw_only=True):
+    """An image was scanned, or could not be."""
+
+    kind: ClassVar[str] = "scan"
+
+    digest: DigestText
+    result: str
+    """`clean`, `waived`, `findings` or `not scanned`."""
+    scanner: str = ""
+    database: str = ""
+    """Digest or date of what the scanner knows."""
+    counts: Mapping[str, int] = {}
+    """Findings by severity."""
+    report: str = ""
+    summary: str = ""
+
+
+class Rebuilt(Event, frozen=True, kw_only=True):
+    """An image was made again from its inputs and compared."""
+
+    kind: ClassVar[str] = "rebuild"
+
+    digest: DigestText
+    same: bool
+    by: str
+    """Who rebuilt: independent ones have different names."""
+    difference: str = ""
+    statement: str = ""
+    """Digest of the in-toto statement's document."""
+
+
+class Requested(Event, frozen=True, kw_only=True):
+    """Somebody wants a channel to move."""
+
+    kind: ClassVar[str] = "request"
+
+    stack: str
+    channel: str
+    digest: DigestText
+    reason: str = ""
+
+
+class Approved(Event, frozen=True, kw_only=True):
+    """Somebody agrees that a channel moves to a digest, or takes that back."""
+
+    kind: ClassVar[str] = "approval"
+
+    stack: str
+    channel: str
+    digest: DigestText
+    rules: DigestText
+    """Of the channel's rules as they stood."""
+    withdrawn: bool = False
+    comment: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule of a channel, and what was found."""
+
+    rule: str
+    met: bool
+    found: str = ""
+    evidence: tuple[int, ...] = ()
+    """Numbers of entries."""
+
+
+class Promoted(Event, frozen=True, kw_only=True):
+    """A channel stands for another digest."""
+
+    kind: ClassVar[str] = "promotion"
+
+    stack: str
+    channel: str
+    digest: DigestText
+    before: str = ""
+    rules: DigestText
+    checks: tuple[Check, ...] = ()
+    database: str = ""
+    """`safe`, `needs migration`, `needs backup` or `unknown`: what the move means for Airflow's metadata database."""
+    rollback: bool = False
+    reason: str = ""
+
+
+class SeenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An image that runs somewhere."""
+
+    digest: DigestText
+    pods: int
+    workloads: tuple[str, ...] = ()
+    """As `airflow/deployment/scheduler`, sorted."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that runs and should not."""
+
+    kind: str
+    severity: str
+    where: str
+    what: str
+    mend: str = ""
+
+
+class Seen(Event, frozen=True, kw_only=True):
+    """What runs was looked at."""
+
+    kind: ClassVar[str] = "deployment"
+
+    cluster: str
+    namespaces: tuple[str, ...] = ()
+    images: tuple[SeenImage, ...] = ()
+    """By digest."""
+    findings: tuple[Finding, ...] = ()
+    stack: str = ""
+    channel: str = ""
+
+
+class Removed(Event, frozen=True, kw_only=True):
+    """Images were deleted from a repository."""
+
+    kind: ClassVar[str] = "removal"
+
+    repository: str
+    digests: tuple[DigestText, ...]
+    reason: str = ""
+
+
+EVENTS: Final[Mapping[str, type[Event]]] = {
+    event.kind: event
+    for event in (
+        Begun, Locked, Built, Pushed, Tested, Scanned, Rebuilt, Requested, Approved, Promoted, Seen, Removed
+    )
+}  # fmt: skip
+
+
+def dump_event(event: Event) -> dict[str, Any]:
+    """Write an event as JSON values; raises LedgerError where it would not be read again."""
+    data: dict[str, Any] = msgspec.to_builtins(event)
+    parse_event(event.kind, data)
+    return data
+
+
+def parse_event(kind: str, data: Mapping[str, Any]) -> Event | None:
+    """Read an entry's data; None for a kind that this program does not know.
+
+    Raises:
+        LedgerError: it has not the shape of its kind.
+    """
+    known = EVENTS.get(kind)
+    if known is None:
+        return None
+    try:
+        return msgspec.convert(data, type=known)
+    except msgspec.ValidationError as error:
+        raise LedgerError(f"has not the shape of its kind: {error}", context=kind) from error

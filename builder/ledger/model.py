@@ -1,0 +1,70 @@
+"""What a ledger is to the rest of this project: what is appended, what is read, and the Protocol of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from builder.digest import Digest
+from builder.ledger.entry import Actor, Entry
+from builder.ledger.events import Event
+from builder.ledger.note import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDocument:
+    """A document that an event speaks of."""
+
+    data: bytes
+    like: Digest | None = None
+    """A document that is in the ledger already and much the same: as the one before of its stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """What is to be appended."""
+
+    event: Event
+    documents: Sequence[NewDocument] = field(default=())
+
+
+class LedgerReader(Protocol):
+    """Reads a ledger: one state of it for each call."""
+
+    def head(self) -> Checkpoint:
+        """Read name, number of entries and root."""
+
+    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """Iterate over entries by number, from `first` up to and without `last`."""
+
+    def find(
+        self, name: str, value: str, *, kinds: Sequence[str] = (), before: int | None = None, limit: int | None = None
+    ) -> tuple[Entry, ...]:
+        """List entries that have a mark (marks.py), the newest first.
+
+        Args:
+            name: of the mark.
+            value: of the mark.
+            kinds: of entries; all where empty.
+            before: number that they are below.
+            limit: most to list.
+        """
+
+    def values(self, name: str, prefix: str = "", limit: int | None = None) -> tuple[str, ...]:
+        """List the values that a mark has, sorted: those that begin with a prefix."""
+
+    def document(self, digest: Digest) -> bytes | None:
+        """Read a document; None where it is not there."""
+
+
+class Ledger(LedgerReader, Protocol):
+    """Reads and appends."""
+
+    def append(self, entries: Sequence[NewEntry], actor: Actor) -> tuple[Entry, ...]:
+        """Append entries, all or none; they are on the disk when this returns.
+
+        Raises:
+            LedgerUnavailableError: nothing was appended.
+            LedgerError: the ledger is damaged, or an event is none.
+        """
