@@ -164,4 +164,7 @@ def format_time(epoch: int) -> str:
 
 def parse_time(text: str) -> int:
     """Read what `format_time` writes; raises ValueError."""
-    return int(dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC).timestamp())
+    epoch = int(dt.datetime.fromisoformat(text).timestamp())
+    if format_time(epoch) != text:
+        raise ValueError(f"not a time as 2026-11-30T07:23:11Z: {text[:40]!r}")
+    return epoch
