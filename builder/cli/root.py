@@ -71,12 +71,26 @@ class Context:
     folder: Path | None = None
     """The folder given by --project, else None."""
     debug: bool = False
+    ledger: Path | None = None
+    """The file given by --ledger or AIRFLOW_KUBLER_LEDGER, else None."""
 
     def project(self) -> Project:
         """Find the project: the folder given, else the current one or its nearest parent that holds stacks/."""
         from builder.project import find_project, open_project
 
         return find_project(Path.cwd()) if self.folder is None else open_project(self.folder)
+
+    def ledger_path(self) -> Path:
+        """Name the ledger, there or not: the file given, else ledger.db of the project."""
+        return self.ledger or self.project().ledger_path
+
+    def recording(self) -> Path | None:
+        """Name the ledger that what is done shall be recorded in.
+
+        None where the project has none; one that was named must be there, which opening it will tell.
+        """
+        path = self.ledger_path()
+        return path if self.ledger or path.exists() else None
 
 
 class _LazyGroup(click.Group):
@@ -179,12 +193,19 @@ def _say(text: str, *, debug: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder that holds stacks/ and locks/; else the current one or its nearest parent that does.",
 )
+@click.option(
+    "--ledger",
+    metavar="FILE",
+    envvar="AIRFLOW_KUBLER_LEDGER",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Ledger to read and record in; else ledger.db of the project.",
+)
 @click.option("--debug", is_flag=True, help="Show the trace of an error.")
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.pass_context
-def root(ctx: click.Context, folder: Path | None, *, debug: bool) -> None:
+def root(ctx: click.Context, folder: Path | None, ledger: Path | None, *, debug: bool) -> None:
     """Lock Airflow and its plugins, and build reproducible images from the locks."""
-    ctx.obj = Context(folder=folder, debug=debug)
+    ctx.obj = Context(folder=folder, debug=debug, ledger=ledger)
 
 
 def main() -> None:

@@ -1,0 +1,64 @@
+"""What opens ledgers, and who is said to write in them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder import __version__
+from builder.ledger.entry import Actor
+
+if TYPE_CHECKING:
+    from builder.ledger.database import SqliteLedger
+
+
+def clock() -> int:
+    """Read seconds since the epoch."""
+    return int(time.time())
+
+
+@contextmanager
+def open_ledger(path: Path, *, write: bool = False) -> Iterator[SqliteLedger]:
+    """Open a ledger that is there; raises LedgerUnavailableError, LedgerError."""
+    from builder.ledger.database import SqliteLedger
+
+    with SqliteLedger(path, clock, write=write) as ledger:
+        yield ledger
+
+
+def begin_ledger(path: Path, origin: str) -> None:
+    """Make a ledger; raises LedgerUnavailableError where something is there already."""
+    from builder.ledger.database import create_ledger
+
+    create_ledger(path, origin, this_actor(), clock)
+
+
+def this_actor() -> Actor:
+    """Say who runs this program, as far as the machine knows; nobody has proved it."""
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = str(os.geteuid())
+    return Actor(
+        name=name,
+        method="local",
+        host=socket.gethostname(),
+        run=_run_address(os.environ),
+        program=f"airflow-kubler {__version__}",
+    )
+
+
+def _run_address(environment: Mapping[str, str]) -> str:
+    """Find the address of the run of a continuous integration: GitHub Actions, GitLab, Jenkins."""
+    server, repository, run = (
+        environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    )
+    if server and repository and run:
+        return f"{server}/{repository}/actions/runs/{run}"
+    return environment.get("CI_JOB_URL") or environment.get("BUILD_URL") or ""
