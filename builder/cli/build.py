@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.cli.root import Context
 from builder.usecase.build import BuildRequest, build
 from builder.wiring.images import build_tools
+from builder.wiring.recording import open_recorder
 
 
 @click.command()
@@ -53,17 +55,11 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
         platforms=how["platforms"],
         compression=how["compression"],
     )
-    tools = build_tools(jobs, lambda total: progress(f"build {stack}", total))
-    if how["engine"] == "buildkit":
-        from builder.cli.build_buildkit import build_with_buildkit
-
-        summary = build_with_buildkit(request, tools, check=how["check"], segments=how["segments"])
-    elif how["segments"]:
-        from builder.cli.build_segments import build_with_segments
-
-        summary = build_with_segments(request, tools, how["segments"])
-    else:
-        summary = build(request, tools)
+    with open_recorder(context.recording()) as recorder:
+        started = time.monotonic()
+        summary = _build(request, jobs, **how)
+        if recorder is not None:
+            recorder.built(request, summary, engine=how["engine"], started=started)
     if as_json:
         show_json(summary)
     else:
@@ -73,6 +69,21 @@ def command(context: Context, /, stack: str, output: Path | None, jobs: int, *, 
     from builder.cli.build_buildkit import end_check
 
     return end_check(summary["differences"], as_json=as_json)
+
+
+def _build(
+    request: BuildRequest, jobs: int, *, engine: str, check: bool, segments: str | None, **_: Any
+) -> dict[str, Any]:
+    tools = build_tools(jobs, lambda total: progress(f"build {request.stack}", total))
+    if engine == "buildkit":
+        from builder.cli.build_buildkit import build_with_buildkit
+
+        return build_with_buildkit(request, tools, check=check, segments=segments)
+    if segments:
+        from builder.cli.build_segments import build_with_segments
+
+        return build_with_segments(request, tools, segments)
+    return build(request, tools)
 
 
 def _show(summary: dict[str, Any], target: Path) -> None:

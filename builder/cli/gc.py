@@ -9,9 +9,11 @@ import click
 
 from builder.cli.options import json_option, workers_option
 from builder.cli.output import progress, render_size, render_table, show_json, show_text
+from builder.cli.root import Context
 from builder.registry.garbage import GarbagePlan, Retention, plan_garbage
 from builder.registry.model import Repository, parse_repository
 from builder.usecase.registry_gc import check_moved, delete_garbage, parse_digests, read_contents
+from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
 
@@ -36,8 +38,18 @@ from builder.wiring.registries import make_registry
 @click.option("--yes", "-y", is_flag=True, help="Delete; else only show what would go.")
 @workers_option
 @json_option
+@click.pass_obj
 def command(
-    repository: str, days: int, last: int, ran: IO[str] | None, workers: int, *, yes: bool, as_json: bool
+    context: Context,
+    /,
+    repository: str,
+    days: int,
+    last: int,
+    ran: IO[str] | None,
+    workers: int,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Delete images of REPOSITORY that nothing uses: by default only show them.
 
@@ -51,13 +63,15 @@ def command(
         last=last,
         ran=parse_digests(ran.read(), context=ran.name) if ran else frozenset(),
     )
-    with make_registry() as registry:
+    with open_recorder(context.recording() if yes else None) as recorder, make_registry() as registry:
         contents = read_contents(registry, place, workers=workers)
         plan = plan_garbage(contents, retention)
         if yes and plan.garbage:
             check_moved(registry, place, contents, plan)
             with progress("deleting", len(plan.garbage), unit="manifests") as tell:
                 delete_garbage(registry, place, plan.garbage, lambda _: tell(1))
+            if recorder is not None:
+                recorder.removed(place, plan.garbage, f"not used: {', '.join(plan.dropped)}")
     if as_json:
         show_json(
             {

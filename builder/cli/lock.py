@@ -14,6 +14,7 @@ from builder.cli.root import Context, Verb
 from builder.cli.subverbs import VerbWithSubverbs
 from builder.errors import ResolutionError
 from builder.usecase.lock_model import LockOptions, LockReport
+from builder.wiring.recording import open_recorder
 
 if TYPE_CHECKING:
     from builder.project import Project
@@ -50,7 +51,10 @@ def command(
     if bases and options["accept"] and not stacks:
         raise click.UsageError("--accept is for stacks: name them")
     try:
-        report = _lock(context.project(), stacks, bases, **options)
+        with open_recorder(context.recording()) as recorder:
+            report = _lock(context.project(), stacks, bases, **options)
+            if recorder is not None:
+                recorder.locked(context.project().locks_folder, [change.stack for change in report.stacks])
     except ResolutionError as error:
         if as_json:
             show_json(failure_to_dict(error))

@@ -14,6 +14,7 @@ from builder.cli.push_view import push_plan_json, push_plan_text, pushed_json, p
 from builder.cli.root import Context
 from builder.registry.model import Repository, parse_repository
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
+from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
 
@@ -74,13 +75,15 @@ def command(
         mount_from=tuple(parse_repository(name) for name in how["mount_from"]),
         workers=how["workers"],
     )
-    with make_registry() as registry:
+    with open_recorder(None if dry_run else context.recording()) as recorder, make_registry() as registry:
         plan = plan_ship(registry, request, image)
         if dry_run:
             show_json(push_plan_json(plan)) if as_json else show_text(push_plan_text(plan))
             return
         with progress(f"push {image.name}", plan.transfer.bytes_to_send) as tell:
             done = ship(registry, request, plan, progress=lambda blob, _: tell(blob.size))
+        if recorder is not None:
+            recorder.pushed(done)
     if as_json:
         show_json(pushed_json(done))
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stacks_argument
@@ -17,6 +19,7 @@ from builder.usecase.rebase import Rebased, compare_layers, rebase, stacks_to_re
 from builder.usecase.ship import read_image
 from builder.wiring.images import build_tools
 from builder.wiring.rebasing import make_rebase_tools
+from builder.wiring.recording import Recorder, open_recorder
 
 
 @click.command()
@@ -43,7 +46,10 @@ def command(
     if missing or check_only:
         done = [Done(rebased=rebased) for rebased in found.values()]
     else:
-        done = [_write(project, name, rebased, jobs, build_too=not no_build) for name, rebased in found.items()]
+        with open_recorder(context.recording()) as recorder:
+            done = [
+                _write(project, name, rebased, jobs if not no_build else 0, recorder) for name, rebased in found.items()
+            ]
     if as_json:
         show_json([rebased_json(one) for one in done])
     else:
@@ -54,17 +60,23 @@ def command(
     return 1 if missing else 0
 
 
-def _write(project: Project, name: str, rebased: Rebased, jobs: int, *, build_too: bool) -> Done:
+def _write(project: Project, name: str, rebased: Rebased, jobs: int, recorder: Recorder | None) -> Done:
+    """Write a lock, and build it with so many jobs; 0 to build nothing."""
+    started = time.monotonic()
     layout, path = project.root / DEFAULT_FOLDER / name, project.stack_lock_path(name)
     try:
         before = read_image(layout, lock=path)
     except BuilderError:
         before = None
     project.save_lock(path, rebased.lock)
-    if not build_too:
+    if recorder is not None:
+        recorder.locked(project.locks_folder, [name])
+    if not jobs:
         return Done(rebased=rebased)
     request = BuildRequest(stack=name, locks=project.locks_folder, output=layout)
     summary = build(request, build_tools(jobs, lambda total: progress(f"build {name}", total)))
+    if recorder is not None:
+        recorder.built(request, summary, engine="own", started=started)
     after: LayoutImage = parse_layout(FolderLayout(layout))
     changes = compare_layers(before, after) if before is not None else None
     return Done(rebased=rebased, digest=summary["index_digest"], changes=changes)

@@ -59,6 +59,8 @@ VERBS: dict[str, Verb] = {
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
+    "ledger": Verb("builder.cli.ledger:command", "Begin, check and export the record of what happened."),
+    "record": Verb("builder.cli.record:command", "Record what other systems found out about an image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
     "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),
 }
@@ -87,10 +89,18 @@ class Context:
     def recording(self) -> Path | None:
         """Name the ledger that what is done shall be recorded in.
 
-        None where the project has none; one that was named must be there, which opening it will tell.
+        None where the project has none, or there is no project; one that was named must be there, which opening it
+        will tell.
         """
-        path = self.ledger_path()
-        return path if self.ledger or path.exists() else None
+        from builder.errors import StackError
+
+        if self.ledger:
+            return self.ledger
+        try:
+            path = self.project().ledger_path
+        except StackError:
+            return None
+        return path if path.exists() else None
 
 
 class _LazyGroup(click.Group):

@@ -59,7 +59,8 @@ def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_jso
 
         if how["layout"] or how["digest"]:
             raise click.UsageError("--layout and --digest say nothing with --rebuild")
-        return verify_reference(stack, jobs, attest=how["attest"], rebuilder=how["rebuilder"], as_json=as_json)
+        named = {name: how[name] for name in ("attest", "rebuilder")}
+        return verify_reference(stack, jobs, **named, recording=context.recording(), as_json=as_json)
     if how["attest"] or how["rebuilder"]:
         raise click.UsageError("--attest and --rebuilder need --rebuild")
     return _verify(context, stack, how["layout"], how["digest"], jobs, as_json=as_json)

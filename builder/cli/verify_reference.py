@@ -17,23 +17,29 @@ from builder.registry.model import parse_reference
 from builder.usecase.rebuild import RebuildReport, rebuild
 from builder.usecase.shipped import read_shipped
 from builder.wiring.images import make_rebuild_room
+from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
 
-def verify_reference(text: str, jobs: int, *, attest: Path | None, rebuilder: str | None, as_json: bool) -> int:
-    """Rebuild an image and say what came out; returns the exit status, 1 where anything differs."""
+def verify_reference(
+    text: str, jobs: int, *, attest: Path | None, rebuilder: str | None, recording: Path | None, as_json: bool
+) -> int:
+    """Rebuild an image, record it in a ledger, and say what came out; returns the exit status, 1 where anything differs."""
     reference = parse_reference(text)
     started = int(time.time())
     with (
+        open_recorder(recording) as recorder,
         make_registry() as registry,
         make_rebuild_room(jobs, lambda total: progress("rebuild", total)) as (room, store, tools),
     ):
         image = read_shipped(registry, reference)
         report = rebuild(registry, image, room, store, tools, host_platform(), told=note)
+        statement = _statement(report, rebuilder or f"{_user()}@{platform.node()}", started, int(time.time()))
+        if recorder is not None:
+            recorder.rebuilt(statement)
     if attest is not None:
-        who = rebuilder or f"{_user()}@{platform.node()}"
         with replacing(attest, mode=0o644) as stream:
-            stream.write(dump_statement(_statement(report, who, started, int(time.time()))))
+            stream.write(dump_statement(statement))
     if as_json:
         show_json(_as_json(report))
     elif report.differences:

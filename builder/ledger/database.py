@@ -120,6 +120,11 @@ class SqliteLedger:
 
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Iterate over entries by number; what is appended meanwhile comes too, where `last` does not end it."""
+        for written in self.lines(first, last):
+            yield parse_entry(written)
+
+    def lines(self, first: int = 0, last: int | None = None) -> Iterator[bytes]:
+        """Iterate over entries as they are kept."""
         position = first
         while last is None or position < last:
             count = _PAGE if last is None else min(_PAGE, last - position)
@@ -128,7 +133,7 @@ class SqliteLedger:
                     "SELECT entry FROM entries WHERE number >= ? ORDER BY number LIMIT ?", (position, count)
                 ).fetchall()
             for (written,) in rows:
-                yield parse_entry(written)
+                yield written
             if len(rows) < count:
                 return
             position += count

@@ -66,6 +66,9 @@ def migrate(connection: sqlite3.Connection) -> bool:
     Raises:
         LedgerError: the file has migrations that this program does not know.
     """
+    if tuple(name for _, name, _ in _applied(connection)) == MIGRATION_NAMES:
+        return False
+    # Late: its import takes longer than an append.
     from sqlite_utils import Database
 
     db = Database(connection, execute_plugins=False, recursive_triggers=False)
@@ -85,6 +88,14 @@ def applied_migrations(connection: sqlite3.Connection) -> tuple[tuple[str, str, 
     """List set, name and time of the migrations that a file has, in order."""
     rows = connection.execute(f"SELECT migration_set, name, applied_at FROM {MIGRATIONS_TABLE} ORDER BY id")
     return tuple((str(one), str(two), str(three)) for one, two, three in rows)
+
+
+def _applied(connection: sqlite3.Connection) -> tuple[tuple[str, str, str], ...]:
+    """List the migrations of a file that may have none yet."""
+    try:
+        return applied_migrations(connection)
+    except sqlite3.OperationalError:
+        return ()
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -1,0 +1,131 @@
+"""What records the work of verbs in a ledger, where there is one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.wiring.ledgers import open_ledger, this_actor
+
+if TYPE_CHECKING:
+    from builder.archive.attestation import Rebuild
+    from builder.digest import Digest
+    from builder.ledger.database import SqliteLedger
+    from builder.ledger.events import Event
+    from builder.registry.model import Repository
+    from builder.usecase.build import BuildRequest
+    from builder.usecase.ship import Shipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """Writes what was done, each when it is done, as this program's user."""
+
+    ledger: SqliteLedger
+
+    def locked(self, locks: Path, stacks: Iterable[str]) -> None:
+        """Record the locks of stacks, those that the ledger does not know yet."""
+        from builder.usecase.record import read_lock_files, record_lock
+
+        for stack in stacks:
+            record_lock(self.ledger, read_lock_files(locks, stack), this_actor())
+
+    def built(self, request: BuildRequest, summary: Mapping[str, Any], *, engine: str, started: float) -> None:
+        """Record a build that is in its output; `started` is of `time.monotonic`."""
+        from builder.usecase.record import BuildDone, blob_reader, knows_build, read_lock_files, record_build
+
+        engine = "airflow-kubler" if engine == "own" else engine
+        if knows_build(self.ledger, request.locks, summary, engine):
+            return
+        locks = read_lock_files(request.locks, request.stack)
+        done = BuildDone(
+            locks=locks,
+            summary=summary,
+            read=blob_reader(request.output),
+            engine=engine,
+            compression=request.compression or locks.stack.compression,
+            seconds=time.monotonic() - started,
+        )
+        record_build(self.ledger, done, this_actor())
+
+    def pushed(self, shipped: Shipped) -> None:
+        """Record a push with the tags that moved."""
+        from builder.ledger.events import Pushed
+        from builder.usecase.record import record_push, tag_moves
+
+        plan = shipped.plan
+        standing = {tag: plan.channels.get(tag) for tag in shipped.tags}
+        if plan.dated_tag and not plan.is_new_tag:
+            standing[plan.dated_tag] = plan.transfer.root.digest
+        event = Pushed(
+            digest=str(plan.transfer.root.digest),
+            repository=str(plan.transfer.repository),
+            stack=plan.image.name,
+            tags=tag_moves(shipped.tags, standing, plan.transfer.root.digest),
+            sent_bytes=shipped.report.sent_bytes,
+        )
+        record_push(self.ledger, event, this_actor())
+
+    def tagged(self, repository: Repository, digest: Digest, before: Mapping[str, Digest | None]) -> None:
+        """Record that tags of a repository stand for an image."""
+        from builder.ledger.events import Pushed
+        from builder.ledger.queries import find_image
+        from builder.usecase.record import record_push, tag_moves
+
+        known = find_image(self.ledger, str(digest))
+        event = Pushed(
+            digest=str(digest),
+            repository=str(repository),
+            stack=known.built.stack if known else "",
+            tags=tag_moves(before, before, digest),
+        )
+        record_push(self.ledger, event, this_actor())
+
+    def rebuilt(self, statement: Rebuild) -> None:
+        """Record that an image was made again, with the statement on what came out."""
+        from builder.archive.attestation import dump_statement
+        from builder.digest import Digest
+        from builder.ledger.events import Rebuilt
+
+        data = dump_statement(statement)
+        event = Rebuilt(
+            digest=str(statement.digest),
+            same=statement.rebuilt == statement.digest,
+            by=statement.rebuilder,
+            difference=statement.first_difference,
+            statement=str(Digest.of(data)),
+        )
+        self.told(event, data)
+
+    def removed(self, repository: Repository, digests: Iterable[Digest], reason: str) -> None:
+        """Record what was deleted from a repository, where it was anything."""
+        from builder.ledger.events import Removed
+
+        gone = tuple(sorted(map(str, digests)))
+        if gone:
+            self.told(Removed(repository=str(repository), digests=gone, reason=reason))
+
+    def told(self, event: Event, report: bytes | None = None) -> None:
+        """Record what was found out otherwise, with a report."""
+        from builder.usecase.record import record_event
+
+        record_event(self.ledger, event, report, this_actor())
+
+
+@contextmanager
+def open_recorder(path: Path | None) -> Iterator[Recorder | None]:
+    """Open what records in a ledger, before the work is begun; None where nothing is recorded.
+
+    Raises:
+        LedgerUnavailableError: the ledger is not there or cannot be opened.
+        LedgerError: it is no ledger.
+    """
+    if path is None:
+        yield None
+        return
+    with open_ledger(path, write=True) as ledger:
+        yield Recorder(ledger=ledger)
