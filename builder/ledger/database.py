@@ -21,7 +21,7 @@ from builder.atomic import TEMPORARY_PREFIX
 from builder.digest import Digest
 from builder.errors import LedgerError, LedgerUnavailableError
 from builder.ledger import schema
-from builder.ledger.documents import DocumentRow, decode, encode
+from builder.ledger.documents import DocumentRow, decode, decompress, encode
 from builder.ledger.entry import NOTHING, Actor, Entry, StoredDocument, dump_entry, parse_entry
 from builder.ledger.events import Begun, dump_event, parse_event
 from builder.ledger.marks import marks_of
@@ -219,10 +219,10 @@ def read_document(connection: sqlite3.Connection, digest: Digest) -> tuple[Docum
         base = None if found[0] is None else Digest.parse(found[0])
         rows.append(DocumentRow(digest=wanted, base=base, depth=found[1], data=found[2]))
         wanted = base
-    document = b""
-    for row in reversed(rows):
-        document = decode(row, document)
-    return rows[0], document
+    below = b""
+    for row in reversed(rows[1:]):
+        below = decompress(row, below)
+    return rows[0], decode(rows[0], below)
 
 
 @contextlib.contextmanager

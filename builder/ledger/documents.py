@@ -17,7 +17,7 @@ from builder.errors import LedgerError
 MAX_DOCUMENT_BYTES: Final = 64 << 20
 MAX_DEPTH: Final = 32
 """Documents that have to be read before one can be; the next one is kept whole."""
-_LEVEL: Final = 12
+_LEVEL: Final = 9
 _LARGEST_WINDOW_LOG: Final = 27
 
 
@@ -71,24 +71,29 @@ def decode(row: DocumentRow, base: bytes) -> bytes:
     Raises:
         LedgerError: what comes out is not the document.
     """
+    document = decompress(row, base)
+    if Digest.of(document) != row.digest:
+        raise LedgerError("is another than its digest says", context=f"document {row.digest}")
+    return document
+
+
+def decompress(row: DocumentRow, base: bytes) -> bytes:
+    """Unpack what may be a document: of those below another one, only what comes out at the top is hashed."""
     decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(base), max_window_size=1 << _LARGEST_WINDOW_LOG)
     try:
         # A frame's own word of its size is what would be allocated.
         if zstandard.get_frame_parameters(row.data).content_size > MAX_DOCUMENT_BYTES:
             raise LedgerError("claims to be larger than documents are", context=f"document {row.digest}")
-        document = decompressor.decompress(row.data, max_output_size=MAX_DOCUMENT_BYTES, allow_extra_data=False)
+        return decompressor.decompress(row.data, max_output_size=MAX_DOCUMENT_BYTES, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise LedgerError(f"cannot be read: {error}", context=f"document {row.digest}") from error
-    if Digest.of(document) != row.digest:
-        raise LedgerError("is another than its digest says", context=f"document {row.digest}")
-    return document
 
 
 def _compressor(base: bytes, document: bytes) -> zstandard.ZstdCompressor:
     # The window must reach over both, or the beginning of the base is out of sight.
     window = min(_LARGEST_WINDOW_LOG, max(10, (len(base) + len(document)).bit_length()))
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, source_size=len(document), dict_size=len(base), window_log=window, enable_ldm=bool(base)
+        _LEVEL, source_size=len(document), dict_size=len(base), window_log=window
     )
     return zstandard.ZstdCompressor(compression_params=parameters, dict_data=_dictionary(base))
 

@@ -153,7 +153,7 @@ def _parse_checkpoint(data: bytes) -> tuple[Checkpoint, tuple[tuple[str, bytes],
         raise ValueError("it has lines of an extension, which nobody here knows")
     if not _SIZE.match(lines[1]):
         raise ValueError(f"not a number of entries: {lines[1][:40]!r}")
-    root = base64.b64decode(lines[2], validate=True)
+    root = _decode(lines[2])
     if len(root) != hashlib.sha256().digest_size:
         raise ValueError("its root is no sha256")
     point = Checkpoint(origin=check_name(lines[0]), size=int(lines[1]), root=root)
@@ -190,15 +190,23 @@ def verify_checkpoint(data: bytes, keys: Sequence[VerifyingKey], *, file: str) -
 
 def _parse_signature(line: str) -> tuple[str, bytes]:
     found = _SIGNATURE.match(line)
-    signature = base64.b64decode(found["base64"], validate=True) if found else b""
+    signature = _decode(found["base64"]) if found else b""
     if found is None or len(signature) < 5:
         raise ValueError("a line of its signatures is none")
     return found["name"], signature
 
 
+def _decode(text: str) -> bytes:
+    """Read base64 that is written in the one way; raises ValueError."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("base64 with bits that mean nothing")
+    return data
+
+
 def _parse_key(rest: str, file: str) -> bytes:
     try:
-        data = base64.b64decode(rest.partition("+")[2], validate=True)
+        data = _decode(rest.partition("+")[2])
     except ValueError:
         data = b""
     if data[:1] != _ED25519 or len(data) != 33:
