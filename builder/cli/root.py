@@ -60,6 +60,7 @@ VERBS: dict[str, Verb] = {
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "ledger": Verb("builder.cli.ledger:command", "Begin, check and export the record of what happened."),
+    "serve": Verb("builder.cli.serve:command", "Answer over HTTP what channels stand for."),
     "record": Verb("builder.cli.record:command", "Record what other systems found out about an image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
     "graph": Verb("builder.cli.graph:command", "Show stacks, their bases and parents."),

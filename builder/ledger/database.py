@@ -108,6 +108,11 @@ class SqliteLedger:
         with self._reading():
             return head_of(self._connection)
 
+    def changes(self) -> int:
+        """Give a number that is another after an append of another connection."""
+        with self._telling():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
     def root_at(self, size: int) -> bytes:
         """Find the root that the first `size` entries have."""
         with self._reading():
@@ -184,12 +189,17 @@ class SqliteLedger:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         """Read one state, and tell errors."""
-        try:
+        with self._telling():
             self._connection.execute("BEGIN")
             try:
                 yield
             finally:
                 self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise schema.translate(error, self.path) from error
 
