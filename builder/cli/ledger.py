@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.options import json_option
-from builder.cli.output import note, show_json, show_text
+from builder.cli.ledger_verify import verify
+from builder.cli.output import note, show_text
 from builder.cli.root import Context
 from builder.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from builder.ledger.note import VerifyingKey
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -37,49 +32,6 @@ def init(context: Context, origin: str | None) -> None:
     path = context.ledger_path()
     begin_ledger(path, origin or path.resolve().parent.name.replace(" ", "-").replace("+", "-"))
     note(f"begun: {path}; keep it out of git, and its heads outside: airflow-kubler ledger head")
-
-
-@command.command()
-@click.option("--head", "head_file", type=_FILE, help="A head kept outside: what the ledger must begin with.")
-@click.option("--key", "keys", multiple=True, metavar="KEY|FILE", help="Verifying key of the head; may be repeated.")
-@click.option("--documents", is_flag=True, help="Unpack each document too, beside hashing how it is kept.")
-@json_option
-@click.pass_obj
-def verify(context: Context, head_file: Path | None, keys: Sequence[str], *, documents: bool, as_json: bool) -> int:
-    """Check every column of every row; exit status 1 with the first bad entry where anything is not as it was written.
-
-    Without --head it cannot be told that the last entries were cut off, or that the file is another.
-    """
-    from builder.ledger.check import check_ledger
-    from builder.ledger.note import parse_checkpoint, verify_checkpoint
-
-    head = None
-    if head_file is not None:
-        data, file = head_file.read_bytes(), str(head_file)
-        trusted = [_verifying_key(key) for key in keys]
-        head = verify_checkpoint(data, trusted, file=file) if keys else parse_checkpoint(data, file=file)[0]
-    elif keys:
-        raise click.UsageError("--key is for --head")
-    verdict = check_ledger(context.ledger_path(), head=head, documents=documents)
-    if as_json:
-        show_json(
-            {
-                "entries": verdict.head.size if verdict.head else None,
-                "whole": not verdict.problems,
-                "first_bad_entry": verdict.first_bad_entry,
-                "problems": [{"where": one.where, "what": one.what, "entry": one.number} for one in verdict.problems],
-                "clock_went_back": list(verdict.clock_went_back),
-            }
-        )
-    else:
-        for problem in verdict.problems:
-            show_text(str(problem))
-        if not verdict.problems and verdict.head is not None:
-            held = "" if head is None else f", and begins with the {head.size} of {head_file}"
-            show_text(f"{verdict.head.origin}: {verdict.head.size} entries, whole{held}")
-            if head is not None and not keys:
-                note("the signature of the head was not verified: name its key by --key")
-    return 1 if verdict.problems else 0
 
 
 @command.command()
@@ -131,10 +83,4 @@ def export(context: Context, first: int) -> None:
             click.echo(written)
 
 
-def _verifying_key(text: str) -> VerifyingKey:
-    """Read a verifying key that is given itself, or by a file."""
-    from builder.ledger.note import parse_verifying_key
-
-    path = Path(text)
-    is_file = "+" not in text or path.is_file()
-    return parse_verifying_key(path.read_text() if is_file else text, file=text if is_file else "--key")
+command.add_command(verify)
