@@ -49,11 +49,6 @@ class Project:
         """The folder of locked files, by hash; not tracked by git."""
         return self.locks_folder / "files"
 
-    @property
-    def ledger_path(self) -> Path:
-        """The file that what happens here is recorded in, there or not."""
-        return self.root / "ledger.db"
-
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""
         return tuple(sorted(path.parent.name for path in self.stacks_folder.glob("*/stack.toml")))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from builder.project import Project
 
 PROGRAM = "airflow-kubler"
+LEDGER_FILE = "ledger.db"
+"""At the top of a project, unless the user names another."""
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
@@ -85,7 +87,7 @@ class Context:
 
     def ledger_path(self) -> Path:
         """Name the ledger, there or not: the file given, else ledger.db of the project."""
-        return self.ledger or self.project().ledger_path
+        return self.ledger or self.project().root / LEDGER_FILE
 
     def recording(self) -> Path | None:
         """Name the ledger that what is done shall be recorded in.
@@ -93,14 +95,12 @@ class Context:
         None where the project has none, or there is no project; one that was named must be there, which opening it
         will tell.
         """
-        from builder.errors import StackError
-
         if self.ledger:
             return self.ledger
-        try:
-            path = self.project().ledger_path
-        except StackError:
-            return None
+        # Not by way of the project: most of what pushes or tags has no other need of it.
+        start = (self.folder or Path.cwd()).resolve()
+        root = next((folder for folder in (start, *start.parents) if (folder / "stacks").is_dir()), start)
+        path = root / LEDGER_FILE
         return path if path.exists() else None
 
 

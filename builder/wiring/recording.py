@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.wiring.ledgers import open_ledger, this_actor
-
 if TYPE_CHECKING:
     from builder.archive.attestation import Rebuild
     from builder.digest import Digest
     from builder.ledger.database import SqliteLedger
+    from builder.ledger.entry import Actor
     from builder.ledger.events import Event
     from builder.registry.model import Repository
     from builder.usecase.build import BuildRequest
@@ -26,13 +25,14 @@ class Recorder:
     """Writes what was done, each when it is done, as this program's user."""
 
     ledger: SqliteLedger
+    actor: Actor
 
     def locked(self, locks: Path, stacks: Iterable[str]) -> None:
         """Record the locks of stacks, those that the ledger does not know yet."""
         from builder.usecase.record import read_lock_files, record_lock
 
         for stack in stacks:
-            record_lock(self.ledger, read_lock_files(locks, stack), this_actor())
+            record_lock(self.ledger, read_lock_files(locks, stack), self.actor)
 
     def built(self, request: BuildRequest, summary: Mapping[str, Any], *, engine: str, started: float) -> None:
         """Record a build that is in its output; `started` is of `time.monotonic`."""
@@ -50,7 +50,7 @@ class Recorder:
             compression=request.compression or locks.stack.compression,
             seconds=time.monotonic() - started,
         )
-        record_build(self.ledger, done, this_actor())
+        record_build(self.ledger, done, self.actor)
 
     def pushed(self, shipped: Shipped) -> None:
         """Record a push with the tags that moved."""
@@ -68,7 +68,7 @@ class Recorder:
             tags=tag_moves(shipped.tags, standing, plan.transfer.root.digest),
             sent_bytes=shipped.report.sent_bytes,
         )
-        record_push(self.ledger, event, this_actor())
+        record_push(self.ledger, event, self.actor)
 
     def tagged(self, repository: Repository, digest: Digest, before: Mapping[str, Digest | None]) -> None:
         """Record that tags of a repository stand for an image."""
@@ -83,7 +83,7 @@ class Recorder:
             stack=known.built.stack if known else "",
             tags=tag_moves(before, before, digest),
         )
-        record_push(self.ledger, event, this_actor())
+        record_push(self.ledger, event, self.actor)
 
     def rebuilt(self, statement: Rebuild) -> None:
         """Record that an image was made again, with the statement on what came out."""
@@ -113,7 +113,7 @@ class Recorder:
         """Record what was found out otherwise, with a report."""
         from builder.usecase.record import record_event
 
-        record_event(self.ledger, event, report, this_actor())
+        record_event(self.ledger, event, report, self.actor)
 
 
 @contextmanager
@@ -127,5 +127,8 @@ def open_recorder(path: Path | None) -> Iterator[Recorder | None]:
     if path is None:
         yield None
         return
+    # Late: what has no ledger to write in shall not pay for one.
+    from builder.wiring.ledgers import open_ledger, this_actor
+
     with open_ledger(path, write=True) as ledger:
-        yield Recorder(ledger=ledger)
+        yield Recorder(ledger=ledger, actor=this_actor())
