@@ -105,10 +105,15 @@ def dump_archive(archive: Archive) -> bytes:
             "annotations": {STACK: archive.stack, LOCK: str(archive.lock)},
         }
     )
+    return check_length(data, f"{len(archive.inputs)} inputs", context=f"archive of {archive.stack}")
+
+
+def check_length(data: bytes, what: str, *, context: str) -> bytes:
+    """Give a manifest back where registries take one so long; raises IntegrityError."""
     if len(data) > MAX_DOCUMENT_BYTES:
         raise IntegrityError(
-            f"{len(archive.inputs)} inputs make a manifest of {len(data)} bytes, and registries take 4 MiB",
-            context=f"archive of {archive.stack}",
+            f"{what} make a manifest of {len(data)} bytes, and registries take 4 MiB",
+            context=context,
             hint="split the stack",
         )
     return data

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Final
 
-from builder.archive.model import EMPTY, EMPTY_TYPE
+from builder.archive.model import EMPTY, EMPTY_TYPE, check_length
 from builder.canonical import dump_json, quote_toml
 from builder.digest import Digest
 from builder.errors import BuilderError, IntegrityError, InvalidInputError, LockInvalidError
@@ -33,8 +33,11 @@ def dump_set(stack: str, segments: Mapping[str, Descriptor]) -> bytes:
     Args:
         stack: whose segments.
         segments: by key; digest and size of the file.
+
+    Raises:
+        IntegrityError: it is larger than registries take.
     """
-    return dump_json(
+    data = dump_json(
         {
             "schemaVersion": 2,
             "mediaType": media.MANIFEST,
@@ -49,6 +52,7 @@ def dump_set(stack: str, segments: Mapping[str, Descriptor]) -> bytes:
             "annotations": {"airflow-kubler.stack": stack},
         }
     )
+    return check_length(data, f"{len(segments)} segments", context=f"segments of {stack}")
 
 
 def parse_set(data: bytes, *, context: str) -> Mapping[str, Descriptor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import json_option, parse_reference_argument, workers_option
-from builder.cli.output import render_size, show_json, show_text
+from builder.cli.output import note, render_size, show_json, show_text
 from builder.registry.model import Reference
 from builder.usecase.ship import fetch_image
 from builder.wiring.registries import make_registry
@@ -29,7 +29,10 @@ from builder.wiring.registries import make_registry
 def command(reference: Reference, output: Path, workers: int, *, with_referrers: bool, as_json: bool) -> None:
     """Pull the image or artifact at REFERENCE, each byte checked, as an OCI layout."""
     with make_registry() as registry:
-        shipment = fetch_image(registry, reference, output, with_referrers=with_referrers, workers=workers)
+        pulled = fetch_image(registry, reference, output, with_referrers=with_referrers, workers=workers)
+    for skipped in pulled.skipped:
+        note(f"left out: {skipped}")
+    shipment = pulled.shipment
     digest, size = shipment.root.digest, sum(blob.size for blob in shipment.blobs)
     if as_json:
         show_json(
@@ -40,6 +43,9 @@ def command(reference: Reference, output: Path, workers: int, *, with_referrers:
                 "manifests": [str(manifest.digest) for manifest in shipment.manifests],
                 "blobs": len(shipment.blobs),
                 "size_bytes": size,
+                "skipped": [
+                    {"digest": str(one.digest), "subject": str(one.subject), "why": one.why} for one in pulled.skipped
+                ],
             }
         )
         return

@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from builder.atomic import TEMPORARY_PREFIX, alone_in
-from builder.errors import BuildError
+from builder.errors import BuildError, MissingBlobError
 from builder.image.layer import Layer
+from builder.image.layout_reader import FolderLayout
 from builder.image.output import Blobs, verify_blob
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME
 
@@ -59,8 +60,8 @@ def _check_folder(folder: Path, ours: bytes) -> None:
     foreign = [name for name in foreign if not name.startswith(TEMPORARY_PREFIX)]
     if foreign:
         raise BuildError(f"holds {foreign[0]}, it is no image layout", context=str(folder), hint="name a new folder")
-    with contextlib.suppress(FileNotFoundError):
-        if _image_names((folder / INDEX_FILE).read_bytes()) - _image_names(ours):
+    with contextlib.suppress(MissingBlobError):
+        if _image_names(FolderLayout(folder).read(INDEX_FILE)) - _image_names(ours):
             raise BuildError("holds another image", context=str(folder), hint="name a new folder, or remove this one")
 
 
@@ -75,7 +76,7 @@ def _image_names(index: bytes) -> set[str]:
 def _write(path: Path, data: bytes) -> None:
     """Put a document there unless it is there already."""
     with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
             return
     with _temporary(path) as temporary:
         temporary.write_bytes(data)

@@ -59,10 +59,15 @@ class FolderLayout:
 def holds_layout(folder: Path, layout_index: bytes, sizes: Mapping[str, int]) -> bool:
     """Tell whether a folder is exactly this image, by names and sizes: `verify` reads the bytes."""
     try:
-        if (folder / INDEX_FILE).read_bytes() != layout_index or (folder / LAYOUT_FILE).read_bytes() != LAYOUT_BYTES:
+        if not _is(folder / INDEX_FILE, layout_index) or not _is(folder / LAYOUT_FILE, LAYOUT_BYTES):
             return False
         with os.scandir(folder / "blobs" / "sha256") as entries:
             found = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
     except OSError:
         return False
     return found == sizes
+
+
+def _is(path: Path, data: bytes) -> bool:
+    """Tell whether a file holds just this; one of another size is not read."""
+    return path.stat().st_size == len(data) and path.read_bytes() == data

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from builder.errors import RegistryError
+from builder.errors import BuilderError, IntegrityError, RegistryError
+from builder.store.patience import TEMPORARY_STATUS
 from builder.store.transport import TransportError, origin, redirected, shown
 
 _LONGEST_TEXT: Final = 300
@@ -68,6 +69,22 @@ class RegistryTroubleError(RegistryError):
         self.details = tuple(details)
         self.temporary = temporary
         self.after_s = after_s
+
+
+class TooLongError(RegistryTroubleError):
+    """An answer that is longer than any document may be."""
+
+
+_OF_WHO_ASKS: Final = {401, 407}
+
+
+def lies_in_object(error: BuilderError) -> bool:
+    """Tell an object that is gone, refused or wrong from a registry that fails: others of it may be had all the same."""
+    if not isinstance(error, RegistryTroubleError):
+        return isinstance(error, IntegrityError)
+    if error.status is None:
+        return isinstance(error, TooLongError)
+    return 400 <= error.status < 500 and error.status not in {*_OF_WHO_ASKS, *TEMPORARY_STATUS}
 
 
 def hint_of(status: int | None, host: str) -> str:

@@ -16,7 +16,7 @@ from builder.digest import Digest
 from builder.errors import BuilderError, DigestMismatchError, IntegrityError
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
-from builder.oci.fields import parse_object
+from builder.oci.fields import MAX_DOCUMENT_BYTES, parse_object
 from builder.registry.answers import RegistryTroubleError, next_page
 from builder.registry.documents import ACCEPT, Links, media_type_of, parse_links, parse_referrers, referrer_entry
 from builder.registry.model import ManifestBytes, Reference, Referrer, Repository, check_tag
@@ -99,6 +99,13 @@ class RemoteManifests:
             if any(isinstance(e, dict) and e.get("digest") == entry["digest"] for e in entries):
                 return
             data = dump_json({**value, "manifests": [*entries, entry]})
+            if len(data) > MAX_DOCUMENT_BYTES:
+                raise RegistryTroubleError(
+                    f"the list of referrers would have {len(data)} bytes; the most are {MAX_DOCUMENT_BYTES}",
+                    registry=repository.registry,
+                    context=str(reference),
+                    hint="delete the tag and the referrers that nobody needs, or take a registry with the referrers API",
+                )
             headers = {"content-type": media.INDEX}
             self._session.settled(
                 _call(reference, actions=PUSH, method="PUT", headers=headers, body=data), {200, 201, 202, 204}

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from builder.oci.fields import MAX_DOCUMENT_BYTES
-from builder.registry.answers import RegistryTroubleError, hint_of_connection, parse_details, say
+from builder.registry.answers import RegistryTroubleError, TooLongError, hint_of_connection, parse_details, say
 from builder.registry.credentials import Credentials
 from builder.registry.model import Repository
 from builder.registry.settings import DOCKER_HUB, RegistrySettings, is_loopback
@@ -211,7 +211,7 @@ class Session:
             if len(data) > MAX_DOCUMENT_BYTES:
                 break
         if max(len(data), announced) > MAX_DOCUMENT_BYTES:
-            raise RegistryTroubleError(
+            raise TooLongError(
                 f"the answer is longer than {MAX_DOCUMENT_BYTES} bytes, the most that a document may have",
                 registry=call.repository.registry,
                 context=call.context,

@@ -27,7 +27,9 @@ from builder.lock.pylock import parse_stack_lock
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
 from builder.registry.model import BlobPushed, ManifestBytes, Referrer, Registry, Repository
-from builder.registry.transfer import DEFAULT_WORKERS, Shipment, TransferPlan, TransferReport, plan_push, push
+from builder.registry.parallel import DEFAULT_WORKERS
+from builder.registry.shipment import Shipment
+from builder.registry.transfer import TransferPlan, TransferReport, plan_push, push
 from builder.store.links import link_file
 from builder.store.model import FileStore, Progress
 from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_layers, wanted_wheels

@@ -11,8 +11,8 @@ from builder.errors import IntegrityError
 from builder.oci import media
 from builder.oci.index import parse_index
 from builder.registry.model import Registry, Repository
+from builder.registry.parallel import DEFAULT_WORKERS
 from builder.registry.tags import is_attached, parse_immutable
-from builder.registry.transfer import DEFAULT_WORKERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

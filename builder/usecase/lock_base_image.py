@@ -19,7 +19,7 @@ from builder.lock.base_image import layer_name
 from builder.lock.model import BaseLock, LockedFile, LockedImage, LockedLayer
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, verify_bytes
-from builder.oci.fields import Fields, parse_object
+from builder.oci.fields import MAX_DOCUMENT_BYTES, Fields, parse_object
 from builder.platform import PLATFORMS, Platform
 from builder.registry.documents import MANIFESTS, media_type_of
 from builder.registry.model import ManifestBytes
@@ -31,7 +31,6 @@ _DOCKER_LAYERS: Final = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": media.LAYER_GZIP,
     "application/vnd.docker.image.rootfs.diff.tar": media.LAYER_TAR,
 }
-_MOST_DOCUMENT: Final = 4 << 20
 
 
 class ImageSource(Protocol):
@@ -167,8 +166,11 @@ def _config(manifest: bytes, source: ImageSource, context: str) -> Fields:
 
 
 def _read(source: ImageSource, descriptor: Descriptor, context: str) -> bytes:
-    if descriptor.size > _MOST_DOCUMENT:
-        raise InvalidInputError(f"a document of {descriptor.size} bytes", context=context)
+    if descriptor.size > MAX_DOCUMENT_BYTES:
+        raise InvalidInputError(
+            f"{descriptor.digest} has {descriptor.size} bytes; a manifest or config has at most {MAX_DOCUMENT_BYTES}",
+            context=context,
+        )
     return verify_bytes(descriptor, b"".join(source.blob(descriptor)))
 
 

@@ -23,7 +23,8 @@ from builder.oci.layout import PlatformImage
 from builder.platform import Platform
 from builder.registry.folder import FolderBlobs
 from builder.registry.model import Registry
-from builder.registry.transfer import DEFAULT_WORKERS, pull
+from builder.registry.parallel import DEFAULT_WORKERS
+from builder.registry.pulling import pull
 from builder.stack.names import check_name
 from builder.usecase.archive import FoundArchive, InputStore, fill_store, find_archive, read_document
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
@@ -145,8 +146,8 @@ def _explain(
 
     folder = room / "found"
     sink = FolderBlobs(folder)
-    shipment = pull(registry, image.reference, sink)
-    sink.write_index([(shipment.root.descriptor, image.stack)])
+    pulled = pull(registry, image.reference, sink)
+    sink.write_index([(pulled.shipment.root.descriptor, image.stack)])
     try:
         yield from verify_layout(built.stack, room / "locks", folder, tools).differences
     except BuilderError as error:

@@ -11,7 +11,7 @@ from builder.errors import BuilderError, InvalidInputError, RegistryError
 from builder.registry.documents import INDEXES, MANIFESTS, parse_links
 from builder.registry.garbage import Contents, GarbagePlan, HeldManifest
 from builder.registry.model import ManifestBytes, Registry, Repository
-from builder.registry.transfer import DEFAULT_WORKERS
+from builder.registry.parallel import DEFAULT_WORKERS
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REFUSED = (400, 403, 405)

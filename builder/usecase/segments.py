@@ -20,7 +20,9 @@ from builder.image.segment import KIND, find_segment
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
 from builder.registry.model import BlobPushed, ManifestBytes, Reference, Registry, Repository
-from builder.registry.transfer import DEFAULT_WORKERS, Shipment, TransferPlan, plan_push, push
+from builder.registry.parallel import DEFAULT_WORKERS
+from builder.registry.shipment import Shipment
+from builder.registry.transfer import TransferPlan, plan_push, push
 from builder.store.model import ArtefactStore
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
 

@@ -22,17 +22,11 @@ from builder.oci.index import parse_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_FILE, LayoutImage, parse_layout
 from builder.registry.folder import FolderBlobs
 from builder.registry.model import BlobPushed, ManifestBytes, Reference, Registry, Repository
+from builder.registry.parallel import DEFAULT_WORKERS
+from builder.registry.pulling import Pulled, pull
+from builder.registry.shipment import collect
 from builder.registry.tags import next_tag, of_stack, parse_immutable
-from builder.registry.transfer import (
-    DEFAULT_WORKERS,
-    Shipment,
-    TransferPlan,
-    TransferReport,
-    collect,
-    plan_push,
-    pull,
-    push,
-)
+from builder.registry.transfer import TransferPlan, TransferReport, plan_push, push
 
 LOCK_LABEL = "airflow-kubler.lock"
 _TITLE = "org.opencontainers.image.title"
@@ -230,8 +224,10 @@ def fetch_image(
     *,
     with_referrers: bool = False,
     workers: int = DEFAULT_WORKERS,
-) -> Shipment:
+) -> Pulled:
     """Bring an image or artifact into a folder, as a layout that names it.
+
+    With referrers, those that cannot be had are left out, and listed in what is returned.
 
     Raises:
         RegistryError: it is not there, or cannot be had.
@@ -241,9 +237,10 @@ def fetch_image(
     if folder.exists() and not _is_layout(folder):
         raise InvalidInputError("holds something that is no layout", context=str(folder), hint="name another folder")
     sink = FolderBlobs(folder)
-    shipment = pull(registry, reference, sink, with_referrers=with_referrers, workers=workers, begin=sink.begin)
-    sink.write_index([(shipment.root.descriptor, _name_of(shipment.root, reference))])
-    return shipment
+    pulled = pull(registry, reference, sink, with_referrers=with_referrers, workers=workers, begin=sink.begin)
+    root = pulled.shipment.root
+    sink.write_index([(root.descriptor, _name_of(root, reference))])
+    return pulled
 
 
 def _is_layout(folder: Path) -> bool:

@@ -194,11 +194,13 @@ class LayoutImageSource:
 
     def root(self) -> ManifestBytes:
         """Read its manifest or index."""
-        from builder.oci.descriptor import Descriptor, verify_bytes
+        from builder.image.layout_reader import FolderLayout
+        from builder.oci.descriptor import Descriptor
         from builder.oci.fields import Fields, parse_object
         from builder.oci.layout import INDEX_FILE
         from builder.registry.documents import INDEXES, MANIFESTS, media_type_of
         from builder.registry.model import ManifestBytes
+        from builder.registry.shipment import read_document
 
         path = self._folder / INDEX_FILE
         if not path.is_file():
@@ -207,9 +209,9 @@ class LayoutImageSource:
             Descriptor(
                 media_type=entry.optional_text("mediaType"), digest=entry.digest("digest"), size=entry.count("size")
             )
-            for entry in Fields(parse_object(path.read_bytes(), context=INDEX_FILE), context=INDEX_FILE).objects(
-                "manifests"
-            )
+            for entry in Fields(
+                parse_object(FolderLayout(self._folder).read(INDEX_FILE), context=INDEX_FILE), context=INDEX_FILE
+            ).objects("manifests")
         ]
         images = [one for one in listed if one.media_type in (*INDEXES, *MANIFESTS)]
         wanted = [one for one in images if not self._digest or str(one.digest) == self._digest]
@@ -217,7 +219,7 @@ class LayoutImageSource:
             hint = f"state digest, one of: {', '.join(str(one.digest) for one in images)}" if images else ""
             what = f"holds no {self._digest}" if self._digest else f"holds {len(images)} images"
             raise StackError(f"the layout {what}", context=self._where, hint=hint)
-        data = verify_bytes(wanted[0], b"".join(self._blobs.open_at(wanted[0], 0)))
+        data = read_document(self._blobs, wanted[0])
         kind = media_type_of(data, wanted[0].media_type, context=INDEX_FILE)
         return ManifestBytes(data=data, media_type=kind, digest=wanted[0].digest)
 
@@ -225,9 +227,15 @@ class LayoutImageSource:
         """Iterate over a blob; raises DigestMismatchError at its end."""
         import hashlib
 
-        hashed = hashlib.sha256()
+        hashed, size = hashlib.sha256(), 0
         for chunk in self._blobs.open_at(descriptor, 0):
             hashed.update(chunk)
+            size += len(chunk)
+            if size > descriptor.size:
+                raise DigestMismatchError(
+                    f"is longer than the {descriptor.size} bytes of its descriptor",
+                    context=f"{self._folder}: {descriptor.digest}",
+                )
             yield chunk
         if hashed.hexdigest() != descriptor.digest.hex:
             raise DigestMismatchError(

@@ -14,7 +14,9 @@ from builder.errors import RegistryError
 from builder.oci.descriptor import Descriptor
 from builder.registry.garbage import Retention, plan_garbage
 from builder.registry.model import Repository, parse_repository
-from builder.registry.transfer import collect, plan_push, pull, push
+from builder.registry.pulling import pull
+from builder.registry.shipment import collect
+from builder.registry.transfer import plan_push, push
 from builder.usecase.registry_gc import check_moved, delete_garbage, parse_digests, read_contents
 from tests.support.registries import Fault, SmallRegistry, always
 from tests.support.registry_images import Memory, client, close_clients, noise

@@ -14,7 +14,9 @@ from builder.oci import media
 from builder.registry.folder import FolderBlobs
 from builder.registry.manifests import fallback_tag
 from builder.registry.model import Outcome, parse_reference, parse_repository
-from builder.registry.transfer import collect, plan_push, pull, push
+from builder.registry.pulling import pull
+from builder.registry.shipment import collect
+from builder.registry.transfer import plan_push, push
 from tests.support.registries import KINDS, any_registry, skopeo
 from tests.support.registry_images import Memory, client, close_clients, noise
 
@@ -46,7 +48,7 @@ def test_what_is_pushed_is_pulled_the_same_and_not_sent_again(host: str) -> None
     assert client().tags(repository) == ("v1", "v2")
 
     sink = Memory()
-    assert pull(client(), parse_reference(f"{host}/team/airflow:v2"), sink).root.digest == index.digest
+    assert pull(client(), parse_reference(f"{host}/team/airflow:v2"), sink).shipment.root.digest == index.digest
     assert sink.held == memory.held
 
 
@@ -59,7 +61,7 @@ def test_blobs_are_lent_by_other_repositories_or_sent(host: str) -> None:
     report = push(client(), plan_push(client(), second, shipment), memory, mount_from=(first,))
     assert report.sent_bytes == 0
     assert report.count(Outcome.SENT) == 0
-    assert pull(client(), second.at(image.digest), Memory()).root.digest == image.digest
+    assert pull(client(), second.at(image.digest), Memory()).shipment.root.digest == image.digest
 
 
 def test_referrers_are_found_by_api_or_fallback_tag(host: str) -> None:
@@ -137,7 +139,7 @@ def test_skopeo_pulls_what_we_push_and_we_pull_what_skopeo_pushes(host: str, tmp
         f"docker://{host}/theirs:t",
     )
     sink = FolderBlobs(tmp_path / "pulled")
-    assert pull(client(), parse_reference(f"{host}/theirs:t"), sink).root.digest == digest
+    assert pull(client(), parse_reference(f"{host}/theirs:t"), sink).shipment.root.digest == digest
     assert {p.name for p in (tmp_path / "pulled/blobs/sha256").iterdir()} == {
         p.name for p in (tmp_path / "layout/blobs/sha256").iterdir()
     }

@@ -18,7 +18,8 @@ from builder.registry.client import HttpRegistry, open_registry
 from builder.registry.credentials import UserCredentials
 from builder.registry.model import Repository, parse_repository
 from builder.registry.settings import load_registry_settings
-from builder.registry.transfer import collect, plan_push, push
+from builder.registry.shipment import collect
+from builder.registry.transfer import plan_push, push
 from tests.support.registries import SmallRegistry
 from tests.support.registry_images import Memory, noise
 from tests.support.secure_registries import (

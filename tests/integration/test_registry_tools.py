@@ -12,7 +12,8 @@ from builder.digest import Digest
 from builder.oci.descriptor import Descriptor
 from builder.registry.folder import FolderBlobs
 from builder.registry.model import Repository, parse_reference, parse_repository
-from builder.registry.transfer import collect, plan_push, push
+from builder.registry.shipment import collect
+from builder.registry.transfer import plan_push, push
 from builder.usecase.ship import fetch_image
 from tests.support.registries import KINDS, any_registry, skopeo
 from tests.support.registry_images import Memory, client, close_clients, noise, write_real_layout
@@ -115,7 +116,7 @@ def test_what_others_push_we_pull_the_same_and_do_not_send_again(
 ) -> None:
     pushes(layout, f"{host}/theirs:t")
     # skopeo and oras find the image by its name; crane takes the whole folder.
-    pulled = fetch_image(client(), parse_reference(f"{host}/theirs:t"), tmp_path / "pulled")
+    pulled = fetch_image(client(), parse_reference(f"{host}/theirs:t"), tmp_path / "pulled").shipment
     wanted = root_of(layout).digest
     if pushes is crane_pushes:
         assert wanted in {manifest.digest for manifest in pulled.manifests}
@@ -181,7 +182,7 @@ def test_docker_pulls_what_we_push_and_we_pull_what_docker_pushes(
 
     run_tool("docker", "tag", f"{host}/ours:t", f"{host}/theirs:t", env=docker)
     said = run_tool("docker", "push", f"{host}/theirs:t", env=docker)
-    pulled = fetch_image(client(), parse_reference(f"{host}/theirs:t"), tmp_path / "pulled")
+    pulled = fetch_image(client(), parse_reference(f"{host}/theirs:t"), tmp_path / "pulled").shipment
     assert f"digest: {pulled.root.digest} size" in said
     assert told["Id"] in {str(blob.digest) for blob in pulled.blobs}
     run_tool("docker", "image", "rm", "--force", told["Id"], env=docker)

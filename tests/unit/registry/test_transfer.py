@@ -8,7 +8,8 @@ import pytest
 
 from builder.oci.descriptor import Descriptor
 from builder.registry.model import Outcome, parse_repository
-from builder.registry.transfer import TransferReport, collect, plan_push, push
+from builder.registry.shipment import collect
+from builder.registry.transfer import TransferReport, plan_push, push
 from tests.support.registries import Asked, Fault, SmallRegistry
 from tests.support.registry_images import Memory, client, close_clients, noise
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.digest import Digest
-from builder.errors import DigestMismatchError, IssuesError, LockInvalidError, StackError
+from builder.errors import DigestMismatchError, IntegrityError, IssuesError, LockInvalidError, StackError
 from builder.lock.base import check_base_lock, dump_base_lock, parse_base_lock
 from builder.lock.model import BaseLock
 from builder.oci import media
@@ -126,3 +127,23 @@ def test_a_time_without_a_zone_is_the_same_everywhere() -> None:
         for zone in ("UTC", "Asia/Tokyo")
     }
     assert said == {"1767225600\n"}
+
+
+@pytest.mark.parametrize("what", ["index", "root", "manifest", "layer"])
+def test_files_of_a_layout_are_read_no_further_than_they_may_be(tmp_path: Path, what: str) -> None:
+    write_layout(tmp_path / "theirs", {AMD64: image_of()})
+    listed = json.loads((tmp_path / "theirs/index.json").read_bytes())["manifests"][0]
+    manifest = json.loads((tmp_path / "theirs" / blob_path(Digest.parse(listed["digest"]))).read_bytes())
+    if "manifests" in manifest:
+        listed_child = manifest["manifests"][0]["digest"]
+        layers = json.loads((tmp_path / "theirs" / blob_path(Digest.parse(listed_child))).read_bytes())["layers"]
+    places = {
+        "index": "index.json",
+        "root": blob_path(Digest.parse(listed["digest"])),
+        "manifest": blob_path(Digest.parse(listed_child)),
+        "layer": blob_path(Digest.parse(layers[0]["digest"])),
+    }
+    with (tmp_path / "theirs" / places[what]).open("r+b") as stream:
+        stream.truncate(64 << 20)
+    with pytest.raises(IntegrityError, match="is longer than"):
+        lock(tmp_path, base_of())

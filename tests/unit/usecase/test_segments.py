@@ -198,6 +198,14 @@ def test_a_damaged_record_is_told(data: bytes) -> None:
         parse_record(data, file="locks/segments.toml")
 
 
+def test_a_set_that_registries_do_not_take_is_told_before_anything_is_sent() -> None:
+    many = {
+        Digest.of(b"%d" % n).hex: describe("application/vnd.airflow-kubler.segment.v1", b"%d" % n) for n in range(20_000)
+    }
+    with pytest.raises(IntegrityError, match="20000 segments make a manifest of .* registries take 4 MiB"):
+        dump_set("tiny", many)
+
+
 def test_keys_that_are_none_are_refused() -> None:
     bad = dump_set("tiny", {"../../etc/passwd": describe("application/vnd.airflow-kubler.segment.v1", b"x")})
     with pytest.raises(IntegrityError, match="no key of a segment"):
