@@ -8,7 +8,8 @@ from builder.cli.options import json_option, parse_reference_argument, workers_o
 from builder.cli.output import progress, render_size, render_table, show_json, show_text
 from builder.cli.root import Context
 from builder.registry.model import Outcome, Reference
-from builder.usecase.archive import find_archive, plan_archive, push_archive
+from builder.usecase.archive import plan_archive, push_archive
+from builder.usecase.found_archive import find_archive
 from builder.usecase.shipped import read_shipped
 from builder.wiring.registries import make_registry
 

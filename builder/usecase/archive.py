@@ -10,29 +10,28 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.archive.model import (
-    ARTIFACT_TYPE,
     EMPTY,
     EMPTY_TYPE,
     INPUT_TYPE,
     Archive,
     dump_archive,
     list_inputs,
-    parse_archive,
 )
 from builder.digest import Digest
-from builder.errors import BuildError, FetchError, IntegrityError, MissingBlobError, RegistryError
+from builder.errors import BuildError, MissingBlobError
 from builder.lock.base import parse_base_lock
 from builder.lock.model import BaseLock, LockedFile, StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
-from builder.registry.model import BlobPushed, ManifestBytes, Referrer, Registry, Repository
+from builder.registry.model import BlobPushed, ManifestBytes, Registry
 from builder.registry.parallel import DEFAULT_WORKERS
 from builder.registry.shipment import Shipment
 from builder.registry.transfer import TransferPlan, TransferReport, plan_push, push
 from builder.store.links import link_file
 from builder.store.model import FileStore, Progress
 from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_layers, wanted_wheels
+from builder.usecase.found_archive import FoundArchive, first_usable
 from builder.usecase.shipped import ShippedImage
 
 _CHUNK = 1 << 20
@@ -57,20 +56,6 @@ class ArchivePlan:
     archive: Archive
     transfer: TransferPlan
     documents: tuple[tuple[str, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundArchive:
-    """An archive in a registry."""
-
-    repository: Repository
-    digest: Digest
-    archive: Archive
-
-    def read(self, registry: Registry, file: LockedFile) -> Iterator[bytes]:
-        """Iterate over an input; the last chunk comes only when its hash is right."""
-        descriptor = Descriptor(media_type=INPUT_TYPE, digest=file.sha256, size=file.size)
-        return registry.read_blob(self.repository, descriptor)
 
 
 def plan_archive(
@@ -131,48 +116,6 @@ def push_archive(
     return push(registry, plan.transfer, _Source(given, store), workers=workers, progress=progress)
 
 
-def find_archive(registry: Registry, image: ShippedImage) -> FoundArchive:
-    """Find the archive of an image among what refers to it: one that is of its lock, the first by digest.
-
-    Raises:
-        RegistryError: it has none.
-        IntegrityError: none of those that call themselves so is one of this image.
-    """
-    refused = []
-    for referrer in registry.referrers(image.repository, image.root.digest, ARTIFACT_TYPE):
-        try:
-            return FoundArchive(
-                repository=image.repository,
-                digest=referrer.descriptor.digest,
-                archive=_read_archive(registry, image, referrer),
-            )
-        except IntegrityError as error:
-            refused.append(f"{referrer.descriptor.digest}: {error.message}")
-    if refused:
-        raise IntegrityError(
-            f"no archive of it can be used: {'; '.join(refused[:_MOST_SHOWN])}",
-            context=str(image.reference),
-            hint="push it again, from the project: airflow-kubler archive push",
-        )
-    raise RegistryError(
-        "its inputs were never archived",
-        context=str(image.reference),
-        hint=f"where its lock is: airflow-kubler archive push {image.reference} {image.stack}",
-    )
-
-
-def _read_archive(registry: Registry, image: ShippedImage, referrer: Referrer) -> Archive:
-    found = registry.manifest(image.repository.at(referrer.descriptor.digest))
-    if found is None:
-        raise IntegrityError("is not there")
-    archive = parse_archive(found.data, context=str(found.digest))
-    if archive.subject.digest != image.root.digest or archive.lock != image.lock:
-        raise IntegrityError("is of another image or lock")
-    if archive.find(image.lock) is None:
-        raise IntegrityError("does not hold the lock that the image was built from")
-    return archive
-
-
 def fill_store(
     registry: Registry,
     found: FoundArchive,
@@ -192,15 +135,7 @@ def fill_store(
         DigestMismatchError: an input is not what the lock says; it is not kept.
     """
     missing = [file for file in dict.fromkeys(wanted) if not store.holds(file)]
-    absent = [
-        file.name for file in missing if (known := found.archive.find(file.sha256)) is None or known.size != file.size
-    ]
-    if absent:
-        raise FetchError(
-            f"the archive does not hold {len(absent)} locked files: {', '.join(absent[:_MOST_SHOWN])}",
-            context=str(found.repository.at(found.digest)),
-            hint="it is of another lock, or incomplete: push the archive of the image built from this lock",
-        )
+    found.check_holds(missing)
 
     def bring(file: LockedFile) -> None:
         store.add_stream(found.read(registry, file), file)
@@ -240,30 +175,22 @@ def fetch_from_archive(
     Raises:
         FetchError: the archive does not hold a file that the locks name.
     """
-    found = find_archive(registry, image)
     wheels, debs, layers = wanted_wheels(scope), wanted_debs(scope), wanted_layers(scope)
     own = keep_own_files(scope, store)
     missing = [file for file in (*wheels, *debs, *layers) if not store.holds(file)]
     size = sum(file.size for file in missing)
+
+    def holding(found: FoundArchive) -> FoundArchive:
+        found.check_holds(missing)
+        return found
+
+    found = first_usable(registry, image, holding)
     with progress(size) as tell:
         fill_store(registry, found, missing, store, workers=workers, progress=tell)
     linked = [link_file(store, file, folder) for file in wheels]
     return FetchReport(
         files=len(wheels) + len(debs) + len(layers) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
     )
-
-
-def read_document(registry: Registry, found: FoundArchive, digest: Digest, *, what: str, most: int) -> bytes:
-    """Read a lock from an archive by its hash, whole.
-
-    Raises:
-        IntegrityError: the archive does not hold it, or it is too long to be one.
-    """
-    file = found.archive.find(digest)
-    if file is None or file.size > most:
-        why = "does not hold" if file is None else f"has {file.size} bytes as"
-        raise IntegrityError(f"the archive {why} {what} ({digest})", context=str(found.repository.at(found.digest)))
-    return b"".join(found.read(registry, file))
 
 
 class _Source:

@@ -26,8 +26,9 @@ from builder.registry.model import Registry
 from builder.registry.parallel import DEFAULT_WORKERS
 from builder.registry.pulling import pull
 from builder.stack.names import check_name
-from builder.usecase.archive import FoundArchive, InputStore, fill_store, find_archive, read_document
+from builder.usecase.archive import InputStore, fill_store
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
+from builder.usecase.found_archive import FoundArchive, first_usable, read_document
 from builder.usecase.shipped import ShippedImage
 
 _LARGEST_LOCK: Final = 64 << 20
@@ -75,10 +76,17 @@ def rebuild(
         RegistryError: no archive, or the registry fails.
         IntegrityError: the archive does not hold what the lock names.
     """
-    found = find_archive(registry, image)
-    stack, base = _bring_locks(registry, image, found, room / "locks")
     platforms = tuple(sorted(one.platform for one in image.platforms))
-    wanted = _wanted(stack, base, platforms, host)
+
+    def look_into(found: FoundArchive) -> tuple[FoundArchive, _Locks, tuple[LockedFile, ...]]:
+        locks = _read_locks(registry, image, found)
+        wanted = _wanted(locks.stack, locks.base, platforms, host)
+        found.check_holds(wanted)
+        return found, locks, wanted
+
+    found, locks, wanted = first_usable(registry, image, look_into)
+    stack = locks.stack
+    locks.write(room / "locks")
     size = sum(file.size for file in wanted)
     told(f"{len(wanted)} inputs of {size} bytes from the archive {found.digest}")
     brought = fill_store(registry, found, wanted, store, workers=workers)
@@ -104,11 +112,22 @@ def rebuild(
     )
 
 
-def _bring_locks(
-    registry: Registry, image: ShippedImage, found: FoundArchive, folder: Path
-) -> tuple[StackLock, BaseLock]:
-    """Write the locks that a build reads, under names that are made here."""
-    folder.mkdir(parents=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Locks:
+    """What a build reads: as it was archived, and as it reads."""
+
+    stack: StackLock
+    base: BaseLock
+    files: tuple[tuple[str, bytes], ...]
+    """By names that are made here."""
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        for name, data in self.files:
+            (folder / name).write_bytes(data)
+
+
+def _read_locks(registry: Registry, image: ShippedImage, found: FoundArchive) -> _Locks:
     data = read_document(registry, found, image.lock, what="the lock of the image", most=_LARGEST_LOCK)
     stack = parse_stack_lock(data, file=f"archived pylock.{image.stack}.toml")
     for name in (stack.stack, stack.base):
@@ -118,9 +137,9 @@ def _bring_locks(
         raise IntegrityError(f"the lock is of {stack.stack}, the image of {image.stack}", context=str(image.reference))
     raw = read_document(registry, found, stack.base_lock, what="the lock of the base", most=_LARGEST_LOCK)
     base = parse_base_lock(raw, file=f"archived base.{stack.base}.toml")
-    (folder / f"pylock.{stack.stack}.toml").write_bytes(data)
-    (folder / f"base.{stack.base}.toml").write_bytes(raw)
-    return stack, base
+    return _Locks(
+        stack=stack, base=base, files=((f"pylock.{stack.stack}.toml", data), (f"base.{stack.base}.toml", raw))
+    )
 
 
 def _wanted(

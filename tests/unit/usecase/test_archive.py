@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,13 +24,15 @@ from builder.registry.client import HttpRegistry
 from builder.registry.model import Reference, parse_repository
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
-from builder.usecase.archive import FoundArchive, find_archive, plan_archive, push_archive
+from builder.usecase.archive import fetch_from_archive, plan_archive, push_archive
 from builder.usecase.build import BuildRequest, BuildTools, build
+from builder.usecase.fetch import FetchScope
+from builder.usecase.found_archive import FoundArchive, find_archive
 from builder.usecase.rebuild import RebuildReport, rebuild
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from builder.usecase.shipped import ShippedImage, read_shipped
 from tests.support.made_up import FakeCompilers, World, bump, make_world, write_locks
-from tests.support.registries import SmallRegistry
+from tests.support.registries import Fault, SmallRegistry, always
 from tests.support.registry_images import Memory, client, close_clients
 
 
@@ -199,6 +202,54 @@ def test_an_archive_that_lacks_an_input_is_refused(setting: Setting) -> None:
     inputs = setting.archive(image).archive.inputs
     _forge(setting, image, inputs=tuple(file for file in inputs if not file.name.startswith("wheels/alpha")))
     with pytest.raises(FetchError, match=r"does not hold 1 locked files: alpha-1\.0"):
+        setting.rebuild(image)
+
+
+HOSTILE = ("the lock alone", "a lie about the size of the lock", "gone", "too long", "blocked")
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_does_not_hide_the_true_one(setting: Setting, kind: str) -> None:
+    image = setting.push()
+    true = setting.archive(image)
+    lock = [file for file in true.archive.inputs if file.sha256 == image.lock]
+    # Made up until one is looked at before the true one.
+    for number in range(200):
+        inputs = tuple(replace(file, name=f"{file.name}{number}") for file in lock)
+        if kind == "a lie about the size of the lock":
+            inputs = tuple(replace(file, size=7) for file in inputs)
+        data = dump_archive(replace(true.archive, inputs=inputs))
+        if Digest.of(data) < true.digest:
+            break
+    bad = setting.push_manifest(data)
+    assert bad < true.digest
+    answers = {
+        "gone": Fault(status=404),
+        "too long": Fault(status=200, body=b" " * (5 << 20)),
+        "blocked": Fault(status=412),
+    }
+    if kind in answers:
+        setting.small.fault = always(answers[kind], method="GET", part=f"/manifests/{bad}")
+    report = setting.rebuild(image)
+    assert (report.differences, report.archive.digest) == ((), true.digest)
+    scope = FetchScope(locks=((setting.world.stack, setting.world.base),))
+    store = DirectoryFileStore(setting.world.root / "fetched")
+    fetched = fetch_from_archive(
+        setting.registry,
+        image,
+        scope,
+        store,
+        setting.world.root / "linked",
+        progress=lambda _: nullcontext(lambda _: None),
+    )
+    assert fetched.fetched == fetched.files > 0
+
+
+def test_a_registry_that_fails_amid_archives_ends_the_rebuild(setting: Setting) -> None:
+    image = setting.push()
+    true = setting.archive(image)
+    setting.small.fault = always(Fault(status=500), method="GET", part=f"/manifests/{true.digest}")
+    with pytest.raises(RegistryError, match="HTTP 500"):
         setting.rebuild(image)
 
 

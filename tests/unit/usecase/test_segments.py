@@ -200,9 +200,10 @@ def test_a_damaged_record_is_told(data: bytes) -> None:
 
 def test_a_set_that_registries_do_not_take_is_told_before_anything_is_sent() -> None:
     many = {
-        Digest.of(b"%d" % n).hex: describe("application/vnd.airflow-kubler.segment.v1", b"%d" % n) for n in range(20_000)
+        Digest.of(b"%d" % n).hex: describe("application/vnd.airflow-kubler.segment.v1", b"%d" % n)
+        for n in range(20_000)
     }
-    with pytest.raises(IntegrityError, match="20000 segments make a manifest of .* registries take 4 MiB"):
+    with pytest.raises(IntegrityError, match="20000 segments make a manifest"):
         dump_set("tiny", many)
 
 
