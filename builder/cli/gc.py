@@ -8,7 +8,7 @@ from typing import IO
 import click
 
 from builder.cli.options import json_option, workers_option
-from builder.cli.output import progress, render_size, render_table, show_json, show_text
+from builder.cli.output import note, progress, render_size, render_table, show_json, show_text
 from builder.cli.root import Context
 from builder.registry.garbage import GarbagePlan, Retention, plan_garbage
 from builder.registry.model import Repository, parse_repository
@@ -64,14 +64,17 @@ def command(
         ran=parse_digests(ran.read(), context=ran.name) if ran else frozenset(),
     )
     with open_recorder(context.recording() if yes else None) as recorder, make_registry() as registry:
-        contents = read_contents(registry, place, workers=workers)
+        contents = read_contents(registry, place, ran=retention.ran, workers=workers)
         plan = plan_garbage(contents, retention)
         if yes and plan.garbage:
             check_moved(registry, place, contents, plan)
             with progress("deleting", len(plan.garbage), unit="manifests") as tell:
-                delete_garbage(registry, place, plan.garbage, lambda _: tell(1))
+                delete_garbage(registry, place, contents, plan, lambda _: tell(1))
             if recorder is not None:
                 recorder.removed(place, plan.garbage, f"not used: {', '.join(plan.dropped)}")
+            check_moved(registry, place, contents, plan, deleted=True)
+    for what, why in sorted(contents.unread.items()):
+        note(f"left alone: {place}: {what}: {why}")
     if as_json:
         show_json(
             {
@@ -82,6 +85,7 @@ def command(
                 "manifests": [str(digest) for digest in plan.garbage],
                 "freed_bytes": plan.freed_bytes,
                 "left_alone": plan.unknown,
+                "unread": [{"what": what, "why": why} for what, why in sorted(contents.unread.items())],
             }
         )
         return

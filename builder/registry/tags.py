@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from builder.digest import Digest
 from builder.errors import InvalidInputError
 from builder.registry.model import check_tag
 
@@ -52,6 +53,20 @@ def parse_immutable(tag: str) -> ImmutableTag | None:
 def is_attached(tag: str) -> bool:
     """Tell a tag by which what refers to a manifest is found, as `sha256-<hex>` or cosign's `sha256-<hex>.sig`."""
     return _ATTACHED.match(tag) is not None
+
+
+def is_referrers_list(tag: str) -> bool:
+    """Tell an attached tag that stands for a list of referrers, which is the one without a word at its end."""
+    return is_attached(tag) and "." not in tag
+
+
+def subject_of(tag: str) -> Digest:
+    """Read what an attached tag is attached to.
+
+    >>> str(subject_of("sha256-" + "0" * 64 + ".sig"))[:12]
+    'sha256:00000'
+    """
+    return Digest(tag.removeprefix("sha256-")[:64])
 
 
 def of_stack(tags: Iterable[str], stack: str) -> tuple[str, ...]:

@@ -102,6 +102,27 @@ def test_tags_that_lead_to_referrers_go_and_stay_with_their_subjects() -> None:
     assert plan.unknown == 1
 
 
+def test_each_image_goes_before_what_it_needs_and_that_before_the_next_image() -> None:
+    found = contents(
+        {"core-20260101.01": "one", "core-20260102.01": "two", f"sha256-{name('one').hex}": "list"},
+        held("one", children=("one-amd64", "both"), referrers=("archive",)),
+        held("two", children=("two-amd64", "both")),
+        held("one-amd64"),
+        held("two-amd64"),
+        held("both"),
+        held("archive", referrers=("signature",)),
+        held("signature"),
+        held("list", children=("archive",)),
+    )
+    order = ("one", "one-amd64", "list", "archive", "signature", "two", "two-amd64", "both")
+    assert plan_garbage(found, rules()).garbage == tuple(map(name, order))
+
+
+def test_what_is_not_there_is_not_to_be_deleted() -> None:
+    plan = plan_garbage(contents({"core-20260101.01": "one"}, held("one", children=("gone",))), rules())
+    assert plan.garbage == (name("one"),)
+
+
 def test_a_day_that_is_none_is_kept() -> None:
     assert plan_garbage(contents({"core-99999999.01": "x"}, held("x")), rules()).garbage == ()
 
@@ -145,4 +166,5 @@ def test_nothing_that_is_kept_loses_what_it_needs_or_what_refers_to_it(
         waiting += [*by_digest[digest].children, *by_digest[digest].referrers]
     assert {"prod", "dev"} & set(tags) <= set(plan.kept)
     assert not set(plan.dropped) & set(plan.kept)
+    assert not garbage & set(map(name, ran))
     assert plan.freed_bytes >= 0
