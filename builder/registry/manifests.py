@@ -17,13 +17,12 @@ from builder.errors import BuilderError, DigestMismatchError, IntegrityError
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
 from builder.oci.fields import MAX_DOCUMENT_BYTES, parse_object
-from builder.registry.answers import RegistryTroubleError, next_page
+from builder.registry.answers import RegistryTroubleError
 from builder.registry.documents import ACCEPT, Links, media_type_of, parse_links, parse_referrers, referrer_entry
 from builder.registry.model import ManifestBytes, Reference, Referrer, Repository, check_tag
+from builder.registry.pages import read_pages
 from builder.registry.session import DELETE, PULL, PUSH, Call, Session, Settled
-from builder.store.transport import TransportError
 
-_MOST_PAGES: Final = 1000
 _FALLBACK_TRIES: Final = 5
 
 
@@ -121,20 +120,12 @@ class RemoteManifests:
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """List tags, sorted; none where there is no such repository."""
-        found: set[str] = set()
         call = Call(repository=repository, what="tags", path="tags/list?n=1000")
-        for _ in range(_MOST_PAGES):
-            answer = self._session.settled(call, {200, 404})
-            if answer.status == 404:
-                break
-            found.update(_tags(answer.body, call))
-            following = _next(answer, call)
-            if following is None:
-                break
-            call = Call(repository=repository, what="tags", url=following)
-        else:
-            raise _endless(call)
-        return tuple(sorted(found))
+
+        def parse(answer: Settled) -> dict[str, None] | None:
+            return dict.fromkeys(_tags(answer.body, call)) if answer.status == 200 else None
+
+        return tuple(sorted(read_pages(self._session, call, {200, 404}, parse) or ()))
 
     def referrers(
         self, repository: Repository, digest: Digest, artifact_type: str | None = None
@@ -152,25 +143,20 @@ class RemoteManifests:
 
     def _by_api(self, repository: Repository, digest: Digest) -> tuple[Referrer, ...] | None:
         """Ask the referrers API; None where there is none: registries say so with all kinds of answers."""
-        found: dict[Digest, Referrer] = {}
         call = Call(repository=repository, what=f"referrers of {digest}", path=f"referrers/{digest}")
-        for number in range(_MOST_PAGES):
-            answer = self._session.settled(call, {200, 400, 404, 405, 406, 501})
+
+        def parse(answer: Settled) -> dict[Digest, Referrer] | None:
             kind = answer.headers.get("content-type", "").partition(";")[0].strip()
             if answer.status != 200 or kind not in {media.INDEX, "application/json"}:
-                return tuple(found.values()) if number else None
+                return None
             try:
                 page = parse_referrers(answer.body, context=call.context)
             except IntegrityError:
                 return None
-            found.update((entry.descriptor.digest, entry) for entry in page)
-            following = _next(answer, call)
-            if following is None:
-                break
-            call = Call(repository=repository, what=call.what, url=following)
-        else:
-            raise _endless(call)
-        return tuple(found.values())
+            return {entry.descriptor.digest: entry for entry in page}
+
+        found = read_pages(self._session, call, {200, 400, 404, 405, 406, 501}, parse)
+        return tuple(found.values()) if found is not None else None
 
     def delete(self, reference: Reference) -> bool:
         """Delete a manifest by its digest, or a tag; False where there was none."""
@@ -211,26 +197,14 @@ def _verified(answer: Settled, reference: Reference, call: Call) -> Digest:
     return digest
 
 
-def _next(answer: Settled, call: Call) -> str | None:
-    try:
-        return next_page(answer.url, answer.headers)
-    except TransportError as error:
-        raise RegistryTroubleError(
-            f"half a list: {error.message}", registry=call.repository.registry, context=call.context
-        ) from error
-
-
-def _endless(call: Call) -> RegistryTroubleError:
-    return RegistryTroubleError(
-        f"the list has more than {_MOST_PAGES} pages", registry=call.repository.registry, context=call.context
-    )
-
-
 def _tags(body: bytes, call: Call) -> list[str]:
     try:
         listed = json.loads(body)["tags"] or []
         return [check_tag(tag) for tag in listed]
     except (ValueError, LookupError, TypeError, RecursionError, BuilderError) as error:
         raise RegistryTroubleError(
-            "the answer is no list of tags", registry=call.repository.registry, context=call.context
+            "the answer is no list of tags",
+            registry=call.repository.registry,
+            context=call.context,
+            hint=f"something else may answer in its place; ask whoever runs {call.repository.registry}",
         ) from error

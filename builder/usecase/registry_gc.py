@@ -140,8 +140,14 @@ class _Reader:
                 return None, None, ""
             links = parse_links(manifest.data, manifest.media_type, context=str(reference))
         except BuilderError as error:
-            if must or not lies_in_object(error):
+            if not lies_in_object(error):
                 raise
+            if must:
+                raise RegistryError(
+                    error.message,
+                    context=str(reference),
+                    hint="what it needs cannot be known, so nothing is deleted here: delete that one yourself, or mend it",
+                ) from error
             return None, None, error.message
         referrers, why = self._referrers(manifest.digest)
         held = HeldManifest(

@@ -180,6 +180,13 @@ def test_an_image_that_cannot_be_read_stops_it(by_fallback: SmallRegistry) -> No
         by_fallback.fault = always(Fault(status=status), method="GET", part=f"/manifests/{child.digest}")
         with pytest.raises(RegistryError, match=str(status)):
             read_contents(client(), repository)
+    by_fallback.fault = lambda _: None
+    by_fallback.state.manifests["team/airflow", "odd"] = (b'{"schemaVersion": 2, "mediaType": "odd"}', "odd")
+    by_fallback.state.tags["team/airflow", "odd"] = "odd"
+    with pytest.raises(RegistryError, match="not a manifest that is known here: odd") as raised:
+        read_contents(client(), repository)
+    assert raised.value.context == f"{repository}:odd"
+    assert "nothing is deleted here" in raised.value.hint
 
 
 def test_a_tag_that_vanishes_while_it_is_read_is_passed_over(by_fallback: SmallRegistry) -> None:
