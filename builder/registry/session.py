@@ -2,8 +2,9 @@
 
 Rules:
 - An Authorization header goes to the registry's own scheme, host and port, and nowhere else.
-- Redirects are followed for reading only, at most five; from a registry out there none leads to an address of this
-  machine or to link-local ones, where clouds keep their secrets. Names that resolve to those are not looked up.
+- Redirects are followed for reading only, at most five.
+- Wherever an answer leads, by a redirect or as the address of an upload: from a registry out there nothing leads to this
+  machine or to link-local addresses, where clouds keep their secrets, by whatever spelling or name.
 - Again after 408, 425, 429, 5xx, resets and silence, with growing pauses or exactly as Retry-After says; where the deadline
   comes before that, the error says so at once.
 """
@@ -11,8 +12,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from builder.oci.fields import MAX_DOCUMENT_BYTES
 from builder.registry.answers import RegistryTroubleError, TooLongError, hint_of_connection, parse_details, say
 from builder.registry.credentials import Credentials
+from builder.registry.inside import is_inside
 from builder.registry.model import Repository
 from builder.registry.settings import DOCKER_HUB, RegistrySettings, is_loopback
 from builder.registry.tokens import Tokens
@@ -34,8 +34,6 @@ _LARGEST_TOKEN: Final = 1 << 20
 _UNANSWERED_TRIES: Final = 5
 _LEAST_SPEED: Final = 1 << 18
 """Bytes a second that a blob must come or go with at least, beyond the deadline of small things."""
-
-_CLOUD_SECRETS: Final = ipaddress.ip_address("fd00:ec2::254")
 
 PULL: Final = "pull"
 PUSH: Final = "pull,push"
@@ -252,11 +250,12 @@ class Session:
         repository = call.repository
         url = call.url or f"{self._settings.address(repository.registry)}/v2/{_remote_path(repository)}/{call.path}"
         for _ in range(MAX_REDIRECTS + 1):
+            outside = self._check_target(call, url)
             headers = dict(call.headers)
             if authorization and origin(url) == self._own(call):
                 headers["authorization"] = authorization
             body = call.body() if callable(call.body) else call.body
-            with self._wire.exchange(call.method, url, headers, body) as response:
+            with self._wire.exchange(call.method, url, headers, body, outside=outside) as response:
                 target = response.headers.get("location")
                 if response.status not in _REDIRECTS or target is None:
                     yield response
@@ -264,42 +263,27 @@ class Session:
                 if call.method not in {"GET", "HEAD"}:
                     raise TransportError("it redirects what is to be written", url=url, temporary=False)
                 url = redirected(url, target)
-                self._check_target(call, url)
         raise TransportError(f"more than {MAX_REDIRECTS} redirects", url=url, temporary=False)
 
-    def _check_target(self, call: Call, url: str) -> None:
-        host = urlsplit(url).hostname or ""
-        if is_loopback(call.repository.registry) or origin(url) == self._own(call):
-            return
-        if _is_inside(host):
-            raise TransportError(f"a redirect leads to {host}, into this machine", url=url, temporary=False)
+    def _check_target(self, call: Call, url: str) -> bool:
+        """Refuse an address that an answer must not lead to; tells whether a name must not turn out to be one either."""
+        _, host, _ = origin(url)
+        if is_loopback(call.repository.registry) or host == self._own(call)[1]:
+            return False
+        if is_inside(host):
+            raise TransportError(f"it leads to {host}, into this machine", url=url, temporary=False)
+        return True
 
-    def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        with self._wire.exchange(method, url, headers, body) as response:
+    def _fetch(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, outside: bool
+    ) -> tuple[int, bytes]:
+        with self._wire.exchange(method, url, headers, body, outside=outside) as response:
             data = b""
             for chunk in response.chunks():
                 data += chunk
                 if len(data) > _LARGEST_TOKEN:
                     raise TransportError("the answer is too long for a token", url=url, temporary=False)
             return response.status, data
-
-
-def _is_inside(host: str) -> bool:
-    """Tell whether a host is, by its own spelling, this machine or where clouds keep their secrets."""
-    name = host.rstrip(".").partition("%")[0].lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        try:
-            # Systems take 127.1, 0x7f000001 and 2130706433 for addresses too.
-            address = ipaddress.ip_address(socket.inet_aton(name))
-        except (OSError, UnicodeError):
-            return False
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address == _CLOUD_SECRETS
 
 
 def _head_of(response: Response) -> bytes:

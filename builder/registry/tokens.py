@@ -4,6 +4,7 @@ Rules:
 - Nothing is sent before a registry asks for it.
 - A token service gets a password only if it is the registry's own host over TLS, or one that the user's settings list.
   Over plain http it is asked only where the registry itself is, and never at another host or port that is not listed.
+- A registry out there names no token service in this machine, unless the settings list it.
 - Tokens are kept by registry and scope, in memory only, and got anew before they end.
 
 Source: distribution, "Token Authentication Specification" and "OAuth2 Token Authentication".
@@ -17,13 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from builder.registry.answers import RegistryTroubleError, hint_of_connection, parse_details, say
 from builder.registry.challenge import Challenge, parse_challenges
 from builder.registry.credentials import Credential, Credentials
-from builder.registry.settings import RegistrySettings
+from builder.registry.inside import is_inside
+from builder.registry.settings import RegistrySettings, is_loopback
 from builder.store.transport import TransportError, origin, shown
 
 _LEAST_LIFE_S: Final = 60
@@ -35,8 +37,14 @@ _EARLY: Final = 0.8
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+\Z")
 _CLIENT: Final = "airflow-kubler"
 
-Fetch = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
-"""Given method, address, headers and body, gives status and body; follows no redirect, raises TransportError."""
+
+class Fetch(Protocol):
+    """What asks a token service."""
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, outside: bool
+    ) -> tuple[int, bytes]:
+        """Give status and body; follows no redirect, raises TransportError, as where it is to be outside and is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +144,18 @@ class Tokens:
     def _ask(self, way: _Way, registry: str, scopes: frozenset[str]) -> _Token:
         """Ask a token service for a token of some scopes."""
         credential = self._credentials.find(registry)
-        self._check_realm(way.realm, registry, with_password=credential is not None)
+        outside = self._check_realm(way.realm, registry, with_password=credential is not None)
         wanted = sorted(scopes or way.scopes)
         try:
             if credential is not None and credential.is_identity_token:
-                status, body = self._by_refresh(way, wanted, credential)
+                status, body = self._by_refresh(way, wanted, credential, outside=outside)
             else:
                 query = [*([("service", way.service)] if way.service else []), *(("scope", scope) for scope in wanted)]
                 joined = "&" if urlsplit(way.realm).query else "?"
                 headers = {"authorization": credential.basic()} if credential else {}
-                status, body = self._fetch("GET", f"{way.realm}{joined}{urlencode(query)}", headers, None)
+                status, body = self._fetch(
+                    "GET", f"{way.realm}{joined}{urlencode(query)}", headers, None, outside=outside
+                )
         except TransportError as error:
             raise RegistryTroubleError(
                 f"its token service gives no answer: {error.message}",
@@ -164,7 +174,7 @@ class Tokens:
             )
         return self._read(body, registry, way)
 
-    def _by_refresh(self, way: _Way, wanted: list[str], credential: Credential) -> tuple[int, bytes]:
+    def _by_refresh(self, way: _Way, wanted: list[str], credential: Credential, *, outside: bool) -> tuple[int, bytes]:
         form = {
             "grant_type": "refresh_token",
             "service": way.service,
@@ -173,7 +183,7 @@ class Tokens:
             "refresh_token": credential.secret,
         }
         headers = {"content-type": "application/x-www-form-urlencoded"}
-        return self._fetch("POST", way.realm, headers, urlencode(form).encode())
+        return self._fetch("POST", way.realm, headers, urlencode(form).encode(), outside=outside)
 
     def _read(self, body: bytes, registry: str, way: _Way) -> _Token:
         try:
@@ -192,8 +202,8 @@ class Tokens:
         seconds = life if isinstance(life, int | float) and not isinstance(life, bool) and life > 0 else _LEAST_LIFE_S
         return _Token(header=f"Bearer {text}", ends_at=self._now() + min(seconds, _LONGEST_LIFE_S) * _EARLY)
 
-    def _check_realm(self, realm: str, registry: str, *, with_password: bool) -> None:
-        """Refuse a token service that must not be asked."""
+    def _check_realm(self, realm: str, registry: str, *, with_password: bool) -> bool:
+        """Refuse a token service that must not be asked; tells whether its name must not turn out to be this machine."""
         try:
             scheme, host, port = origin(realm)
             own = origin(self._settings.address(registry))
@@ -203,12 +213,16 @@ class Tokens:
             raise self._refusal(realm, registry, "its token service has no address")
         netloc = urlsplit(realm).netloc.lower()
         listed = not {host, netloc}.isdisjoint(self._settings.token_hosts(registry))
-        if scheme == "http":
-            if own[0] == "http" and ((host, port) == own[1:] or (listed and self._settings.is_plain(netloc))):
-                return
+        if scheme == "http" and not (
+            own[0] == "http" and ((host, port) == own[1:] or (listed and self._settings.is_plain(netloc)))
+        ):
             raise self._refusal(realm, registry, "it wants a token to be got over plain http")
-        if with_password and host != own[1] and not listed:
+        if with_password and scheme == "https" and host != own[1] and not listed:
             raise self._refusal(realm, registry, f"it wants your password to be sent to {netloc}")
+        outside = not (listed or host == own[1] or is_loopback(registry))
+        if outside and is_inside(host):
+            raise self._refusal(realm, registry, f"it wants a token to be got at {netloc}, in this machine")
+        return outside
 
     @staticmethod
     def _refusal(realm: str, registry: str, message: str) -> RegistryTroubleError:

@@ -7,6 +7,7 @@ that answers before it has read all that is sent, as those do who refuse it, is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
+from builder.registry.inside import is_inside
 from builder.registry.settings import RegistrySettings
 from builder.store.transport import Response, TransportError, redact, tls_context
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
 
 Body = bytes | Iterator[bytes] | None
 
@@ -35,9 +38,12 @@ class Wire(Protocol):
     """What carries one question and its answer. Safe to use from several threads."""
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body = None
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, outside: bool = False
     ) -> AbstractContextManager[Response]:
-        """Ask; raises TransportError where there is no answer. A body that is iterated over needs its content-length."""
+        """Ask; raises TransportError where there is no answer. A body that is iterated over needs its content-length.
+
+        Where it is to be outside, a host that turns out to be in this machine is told nothing.
+        """
 
 
 class HttpWire:
@@ -51,7 +57,7 @@ class HttpWire:
     def __init__(self, settings: RegistrySettings, *, timeout_s: float = 30.0) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
-        self._pools: dict[tuple[Path | str | None, str], PoolManager] = {}
+        self._pools: dict[tuple[Path | str | None, str, bool], PoolManager] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -62,7 +68,9 @@ class HttpWire:
             self._pools.popitem()[1].clear()
 
     @contextlib.contextmanager
-    def exchange(self, method: str, url: str, headers: Mapping[str, str], body: Body = None) -> Iterator[Response]:
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, outside: bool = False
+    ) -> Iterator[Response]:
         """Ask."""
         from urllib3.exceptions import HTTPError
 
@@ -70,7 +78,7 @@ class HttpWire:
 
         sent = {"accept-encoding": "identity", "user-agent": f"airflow-kubler/{__version__}", **headers}
         try:
-            answer = self._pool(url).urlopen(
+            answer = self._pool(url, outside=outside).urlopen(
                 method,
                 redact(url),
                 body=body,
@@ -88,32 +96,64 @@ class HttpWire:
         finally:
             _give_back(answer)
 
-    def _pool(self, url: str) -> PoolManager:
-        """Find or make the connections for an address: by whose certificates are trusted, and by proxy."""
+    def _pool(self, url: str, *, outside: bool) -> PoolManager:
+        """Find or make the connections for an address: by whose certificates are trusted, by proxy, and where they may end."""
         parts = urlsplit(url)
         key: Path | str | None = _PLAIN
         if parts.scheme != "http":
             key = self._settings.of(parts.netloc.lower()).certificate or self._settings.certificate
         proxy = _proxy_of(parts.scheme, parts.netloc)
         with self._lock:
-            found = self._pools.get((key, proxy))
+            found = self._pools.get((key, proxy, outside))
             if found is None:
                 # A pool for plain http never sees TLS: its certificates need not be read, which takes long.
                 context = None if isinstance(key, str) else tls_context(key)
-                found = self._pools[key, proxy] = _make_pool(proxy, context)
+                found = self._pools[key, proxy, outside] = _make_pool(proxy, context, outside=outside)
             return found
 
 
-def _make_pool(proxy: str, context: ssl.SSLContext | None) -> PoolManager:
+def _make_pool(proxy: str, context: ssl.SSLContext | None, *, outside: bool) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager, make_headers
 
     if not proxy:
-        return PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+        made = PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+        if outside:
+            made.pool_classes_by_scheme = _outside_pools()
+        return made
+    # Where a proxy connects to is the proxy's to say.
     parts = urlsplit(proxy)
     user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else None
     return ProxyManager(
         redact(proxy), proxy_headers=make_headers(proxy_basic_auth=user), maxsize=_CONNECTIONS, ssl_context=context
     )
+
+
+@functools.cache
+def _outside_pools() -> dict[str, type[HTTPConnectionPool]]:
+    """Make pools whose connections do not end in this machine: the address is looked at that a name has led to."""
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class Outside(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            made = super()._new_conn()
+            address = str(made.getpeername()[0])
+            if is_inside(address):
+                made.close()
+                what = f"it leads to {self.host}, which is {address}, into this machine"
+                raise TransportError(what, url=f"//{self.host}", temporary=False)
+            return made
+
+    class OutsideTls(Outside, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Outside
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = OutsideTls
+
+    return {"http": Pool, "https": TlsPool}
 
 
 def _proxy_of(scheme: str, host: str) -> str:

@@ -229,6 +229,30 @@ def test_credentials_do_not_follow_a_redirect() -> None:
         assert all("authorization" not in asked.headers for asked in other.asked)
 
 
+def test_credentials_do_not_follow_an_upload_to_another_host() -> None:
+    def asks(asked: Asked) -> Fault | None:
+        if "authorization" not in asked.headers:
+            return Fault(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        if asked.method == "POST":
+            return Fault(status=202, headers={"Location": f"http://{other.host}/v2/a/blobs/uploads/theirs?signed=x"})
+        return None
+
+    memory = Memory()
+    with SmallRegistry() as other, SmallRegistry(fault=asks) as registry:
+        for data, fault in ((noise(1000), None), (BIG, RESET)):
+            blob = memory.add(media.LAYER_TAR, data)
+            other.state.uploads["theirs"] = b""
+            other.fault = once(fault, method="PUT", part="/uploads/") if fault else lambda _: None
+            client(secret=SECRET).push_blob(
+                parse_repository(f"{registry.host}/a"),
+                blob,
+                lambda offset, blob=blob: memory.open_at(blob, offset),  # type: ignore[misc]
+            )
+            assert other.state.blobs["a", str(blob.digest)] == data
+        assert {asked.method for asked in other.asked} == {"PUT", "GET", "PATCH"}
+        assert all("authorization" not in asked.headers for asked in other.asked)
+
+
 def test_401_without_end_is_told() -> None:
     given = Fault(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
     with SmallRegistry(fault=always(given, method="GET", part="/manifests/")) as registry:

@@ -23,6 +23,7 @@ class Service:
         self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
         self.credential = credential
         self.time = 0.0
+        self.outside = False
         self.body = '{"token": "t%d", "expires_in": 100}'
         settings = RegistrySettings(hosts={HOST: HostSettings(token_hosts=token_hosts)})
         self.tokens = Tokens(self, settings, self.fetch, now=lambda: self.time)
@@ -31,8 +32,11 @@ class Service:
         assert registry == HOST
         return self.credential
 
-    def fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+    def fetch(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, outside: bool
+    ) -> tuple[int, bytes]:
         self.asked.append((method, url, headers, body))
+        self.outside = outside
         return 200, (self.body % len(self.asked) if "%" in self.body else self.body).encode()
 
     def answer(self, realm: str, refused: str | None = None) -> str | None:
@@ -98,6 +102,22 @@ def test_anybody_may_ask_another_host_over_tls_without_a_password() -> None:
     service = Service(None)
     assert service.answer("https://auth.example.com/token") == "Bearer t1"
     assert service.asked[0][2] == {}
+
+
+@pytest.mark.parametrize("realm", ["https://127.0.0.1/token", "https://[::1]:8443/token", "https://169.254.169.254/"])
+def test_registry_out_there_names_no_token_service_in_this_machine(realm: str) -> None:
+    service = Service(None)
+    with pytest.raises(RegistryTroubleError, match="in this machine") as caught:
+        service.answer(realm)
+    assert "token-hosts" in caught.value.hint
+    assert not service.asked
+
+
+def test_name_of_a_token_service_elsewhere_may_not_turn_out_to_be_this_machine_unless_it_is_listed() -> None:
+    service = Service(None, token_hosts=("auth.example.org",))
+    for host, outside in ((HOST, False), ("auth.example.org", False), ("auth.example.com", True)):
+        service.answer(f"https://{host}/token", service.tokens.header(HOST, SCOPES))
+        assert service.outside is outside
 
 
 def test_identity_token_is_exchanged_by_post() -> None:
