@@ -75,6 +75,27 @@ class TooLongError(RegistryTroubleError):
     """An answer that is longer than any document may be."""
 
 
+class TagTakenError(RegistryTroubleError):
+    """A registry that keeps tags from being changed refuses one that stands for something else."""
+
+
+_REFUSING: Final = {400, 403, 405, 409, 412}
+_IMMUTABLE: Final = re.compile(r"immutab|already exists|overwrit|redeploy|not allow updating", re.IGNORECASE)
+
+
+def may_be_taken(error: RegistryTroubleError) -> bool:
+    """Tell a refusal to write a tag that may be for what stands there.
+
+    Registries answer 400 (ECR: TAG_INVALID), 403 (Docker Hub, zot), 405, 409 or 412 (Harbor, and whoever heeds If-None-Match).
+    """
+    return error.status in _REFUSING
+
+
+def says_immutable(error: RegistryTroubleError) -> bool:
+    """Tell a refusal that names a rule of immutable tags."""
+    return any(_IMMUTABLE.search(detail.message) for detail in error.details)
+
+
 _OF_WHO_ASKS: Final = {401, 407}
 
 

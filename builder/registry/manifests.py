@@ -17,7 +17,7 @@ from builder.errors import BuilderError, DigestMismatchError, IntegrityError
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
 from builder.oci.fields import MAX_DOCUMENT_BYTES, parse_object
-from builder.registry.answers import RegistryTroubleError
+from builder.registry.answers import RegistryTroubleError, TagTakenError, may_be_taken, says_immutable
 from builder.registry.documents import ACCEPT, Links, media_type_of, parse_links, parse_referrers, referrer_entry
 from builder.registry.model import ManifestBytes, Reference, Referrer, Repository, check_tag
 from builder.registry.pages import read_pages
@@ -47,15 +47,24 @@ class RemoteManifests:
             data=answer.body, media_type=media_type_of(answer.body, stated, context=call.context), digest=digest
         )
 
-    def push_manifest(self, repository: Repository, data: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    def push_manifest(
+        self, repository: Repository, data: bytes, media_type: str, tag: str | None = None, *, is_new: bool = False
+    ) -> Descriptor:
         """Make a repository hold a manifest under its digest, and under a tag where one is given."""
         descriptor = describe(media_type, data)
         reference = repository.at(tag if tag is not None else descriptor.digest)
         links = parse_links(data, media_type, context=str(reference))
         if self._holds(reference, descriptor, PUSH) and not self._is_unlisted(repository, descriptor, links):
             return descriptor
-        call = _call(reference, actions=PUSH, method="PUT", headers={"content-type": media_type}, body=data)
-        answer = self._session.settled(call, {200, 201, 202, 204})
+        headers = {"content-type": media_type} | ({"if-none-match": "*"} if is_new else {})
+        call = _call(reference, actions=PUSH, method="PUT", headers=headers, body=data)
+        try:
+            answer = self._session.settled(call, {200, 201, 202, 204})
+        except RegistryTroubleError as error:
+            if tag is None or not may_be_taken(error):
+                raise
+            self._check_taken(reference, descriptor, error)
+            return descriptor
         stored = answer.headers.get("docker-content-digest", "")
         if stored.startswith("sha256:") and stored != str(descriptor.digest):
             raise DigestMismatchError(
@@ -64,6 +73,30 @@ class RemoteManifests:
         if links.subject is not None and "oci-subject" not in answer.headers:
             self._list_in_fallback(repository, links.subject, referrer_entry(descriptor, links))
         return descriptor
+
+    def _check_taken(self, reference: Reference, descriptor: Descriptor, refusal: RegistryTroubleError) -> None:
+        """Tell why a tag was refused; returns where it stands for what was to be written: an answer got lost on its way."""
+        try:
+            found = self._get(reference, PUSH)
+            standing = found.digest if found is not None else None
+            what = f"the tag is taken: it stands for {standing}"
+        except IntegrityError as error:
+            standing, what = None, f"the tag is taken: {error.message}"
+        else:
+            if standing == descriptor.digest:
+                return
+            if standing is None:
+                if not says_immutable(refusal):
+                    raise refusal
+                what = "nothing stands for the tag, and yet it may not be written"
+        raise TagTakenError(
+            f"{what}; the registry refuses to change it: {refusal.message}",
+            registry=refusal.registry,
+            context=refusal.context,
+            status=refusal.status,
+            details=refusal.details,
+            hint=f"take another tag, or have the rule of {refusal.registry} for immutable tags leave this one out",
+        ) from refusal
 
     def _holds(self, reference: Reference, descriptor: Descriptor, actions: str) -> bool:
         """Tell whether a name stands for these bytes already."""

@@ -243,11 +243,23 @@ class Manifests(Protocol):
     def manifest(self, reference: Reference) -> ManifestBytes | None:
         """Read a manifest, by digest where the reference has one; None where there is none."""
 
-    def push_manifest(self, repository: Repository, data: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    def push_manifest(
+        self, repository: Repository, data: bytes, media_type: str, tag: str | None = None, *, is_new: bool = False
+    ) -> Descriptor:
         """Make a repository hold a manifest under its digest, and under a tag where one is given.
 
         What it refers to must be there already. Where it has a `subject` and the registry has no referrers API, the
         fallback index is kept up to date. Not sent where the registry has it already under that name.
+
+        Args:
+            repository: where to.
+            data: the manifest.
+            media_type: of it.
+            tag: to stand for it.
+            is_new: the tag is to stand for nothing yet: the registry is asked to refuse otherwise, if it knows how.
+
+        Raises:
+            TagTakenError: the registry refuses to change what the tag stands for.
         """
 
     def tags(self, repository: Repository) -> tuple[str, ...]:

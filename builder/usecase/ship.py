@@ -2,8 +2,10 @@
 
 - An immutable tag (`<stack>-<yyyymmdd>.<n>`) is written once. An image that has one gets no other.
 - Every other tag is a channel, and moves.
-- After a tag is written it is read again: where another writer was faster, an immutable tag is lost to it, and the next
-  number is taken. The distribution specification has no way to ask for more.
+- A new immutable tag is written with `If-None-Match: *`, which registries may heed; where one refuses to change a tag, by that or
+  by a rule of its own, the next number is taken.
+- After a tag is written it is read again, and once more after the channels: where another writer was faster, an immutable tag
+  is lost to it, and the next number is taken. The distribution specification has no way to ask for more.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from builder.oci import media
 from builder.oci.descriptor import Descriptor
 from builder.oci.index import parse_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_FILE, LayoutImage, parse_layout
+from builder.registry.answers import TagTakenError
 from builder.registry.folder import FolderBlobs
 from builder.registry.model import BlobPushed, ManifestBytes, Reference, Registry, Repository
 from builder.registry.parallel import DEFAULT_WORKERS
@@ -162,9 +165,11 @@ def ship(
     )
     dated = plan.dated_tag
     if plan.is_new_tag:
-        dated = _claim(registry, request, plan)
+        dated = _claim(registry, request, plan, dated)
     for tag in plan.moving:
         set_tag(registry, request.repository, root, tag)
+    if plan.is_new_tag and plan.moving:
+        dated = _claim(registry, request, plan, dated)
     return Shipped(plan=plan, report=report, tags=(*((dated,) if dated else ()), *plan.channels))
 
 
@@ -181,7 +186,8 @@ def set_tag(registry: Registry, repository: Repository, root: ManifestBytes, tag
         return before
     if before is not None:
         check_movable(reference, before)
-    registry.push_manifest(repository, root.data, root.media_type, tag)
+    is_new = before is None and parse_immutable(tag) is not None
+    registry.push_manifest(repository, root.data, root.media_type, tag, is_new=is_new)
     after = _digest_of(registry, reference)
     if after != root.digest:
         raise RegistryError(
@@ -273,17 +279,22 @@ def _dated_tag(
     return next_tag(tags, stack, request.day), True
 
 
-def _claim(registry: Registry, request: ShipRequest, plan: ShipPlan) -> str:
-    """Write the dated tag, or the next one that nobody has."""
-    root, tag = plan.transfer.root, plan.dated_tag
+def _claim(registry: Registry, request: ShipRequest, plan: ShipPlan, tag: str) -> str:
+    """Write a dated tag, unless it stands for the image, or the next one that nobody has."""
+    root, refused = plan.transfer.root, ""
     for _ in range(_TRIES):
-        if _digest_of(registry, request.repository.at(tag)) is None:
-            registry.push_manifest(request.repository, root.data, root.media_type, tag)
-            if _digest_of(registry, request.repository.at(tag)) == root.digest:
-                return tag
+        standing = _digest_of(registry, request.repository.at(tag))
+        if standing is None:
+            try:
+                registry.push_manifest(request.repository, root.data, root.media_type, tag, is_new=True)
+            except TagTakenError as error:
+                refused = f": {error.message}"
+            standing = _digest_of(registry, request.repository.at(tag))
+        if standing == root.digest:
+            return tag
         tag = next_tag((*registry.tags(request.repository), tag), plan.image.name, request.day)
     raise RegistryError(
-        f"{_TRIES} tags in a row were taken by others at the same moment",
+        f"{_TRIES} tags in a row were taken by others at the same moment{refused}",
         context=str(request.repository.at(tag)),
         hint="push again: what was sent is there",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from builder.oci import media
 from builder.oci.config import Config, History, RunConfig
 from builder.oci.descriptor import describe
 from builder.platform import AMD64
+from builder.registry.answers import RegistryTroubleError, TagTakenError
 from builder.registry.client import HttpRegistry
 from builder.registry.model import Repository, parse_repository
 from builder.usecase.list_tags import list_tags
@@ -150,6 +152,118 @@ def test_a_tag_that_was_overwritten_at_the_same_moment_is_left_to_the_faster(set
     assert setting.push("one").tags == ("tiny-20261124.02",)
     assert done
     assert setting.stands("tiny-20261124.01") == other
+
+
+def error(code: str, message: str) -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+
+
+TAKEN = "tiny-20261124.01"
+REFUSALS = {
+    "ECR": Fault(
+        status=400,
+        body=error(
+            "TAG_INVALID",
+            f"The image tag '{TAKEN}' already exists in the 'team/airflow' repository and cannot be overwritten "
+            "because the tag is immutable.",
+        ),
+    ),
+    "Harbor": Fault(
+        status=412,
+        body=error("PRECONDITION", f"Failed to process request due to 'team/airflow:{TAKEN}' configured as immutable."),
+    ),
+    "without a word": Fault(status=403, body=error("DENIED", "requested access to the resource is denied")),
+    "conflict": Fault(status=409),
+    "not allowed": Fault(status=405, body=b"<html>"),
+}
+
+
+def refusing(setting: Setting, refusal: Fault, other: Digest | None, tag: str = TAKEN) -> None:
+    """Have another writer be faster by a blink, and the registry refuse to change a tag."""
+
+    def fault(asked: Asked) -> Fault | None:
+        if asked.method != "PUT" or not asked.path.endswith(f"/{tag}"):
+            return None
+        if other is not None:
+            setting.small.state.tags["team/airflow", tag] = str(other)
+        return refusal
+
+    setting.small.fault = fault
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_tag_that_the_registry_keeps_for_the_faster_is_left_to_him(setting: Setting, kind: str) -> None:
+    other = setting.push("two", dated=False).report.descriptor.digest
+    refusing(setting, REFUSALS[kind], other)
+    assert setting.push("one", "dev").tags == ("tiny-20261124.02", "dev")
+    assert setting.stands(TAKEN) == other
+
+
+@pytest.mark.parametrize("kind", ["ECR", "Harbor"])
+def test_a_tag_that_a_rule_holds_back_though_nothing_stands_there_is_passed_over(setting: Setting, kind: str) -> None:
+    refusing(setting, REFUSALS[kind], None)
+    assert setting.push("one").tags == ("tiny-20261124.02",)
+
+
+def test_a_refusal_that_is_no_matter_of_tags_is_told_as_it_is(setting: Setting) -> None:
+    for refusal in (REFUSALS["without a word"], Fault(status=412, body=error("DENIED", "exceeds the quota"))):
+        refusing(setting, refusal, None)
+        with pytest.raises(RegistryTroubleError, match=r"HTTP 4\d\d \(DENIED: .*(denied|quota)\)") as caught:
+            setting.push("one")
+        assert not isinstance(caught.value, TagTakenError)
+        assert setting.small.count("PUT", "tiny-20261124.02") == 0
+
+
+def test_an_answer_that_got_lost_is_no_tag_taken_by_another(setting: Setting) -> None:
+    def fault(asked: Asked) -> Fault | None:
+        if asked.method == "PUT" and asked.path.endswith(f"/{TAKEN}"):
+            digest = next(
+                d for _, d in setting.small.state.manifests if json.loads(read(d))["mediaType"] == media.INDEX
+            )
+            setting.small.state.tags["team/airflow", TAKEN] = digest
+            return REFUSALS["Harbor"]
+        return None
+
+    def read(digest: str) -> bytes:
+        return setting.small.state.manifests["team/airflow", digest][0]
+
+    setting.small.fault = fault
+    assert setting.push("one").tags == (TAKEN,)
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_channel_that_the_registry_does_not_let_move_is_told_with_the_way_out(setting: Setting, kind: str) -> None:
+    first = setting.push("one", "dev").report.descriptor.digest
+    refusing(setting, REFUSALS[kind], None, "dev")
+    with pytest.raises(TagTakenError, match=f"the tag is taken: it stands for {first}; the registry refuses") as caught:
+        setting.push("two", "dev")
+    assert caught.value.context == f"{setting.repository}: manifest dev"
+    assert "have the rule of" in caught.value.hint
+    assert setting.stands("dev") == first
+
+
+def test_a_new_immutable_tag_is_asked_for_as_new_and_channels_are_not(setting: Setting) -> None:
+    setting.push("one", "dev", "other-20200101.01")
+    said = {
+        asked.path.rpartition("/")[2]: asked.headers.get("if-none-match")
+        for asked in setting.small.asked
+        if asked.method == "PUT" and "/manifests/" in asked.path
+    }
+    assert {tag: value for tag, value in said.items() if ":" not in tag} == {"dev": None, "other-20200101.01": "*"}
+    setting.push("two")
+    assert setting.small.asked[-2].headers["if-none-match"] == "*"
+
+
+def test_a_tag_that_is_overwritten_while_channels_move_is_left_to_the_slower(setting: Setting) -> None:
+    other = setting.push("two", dated=False).report.descriptor.digest
+
+    def overtake(asked: Asked) -> None:
+        if asked.method == "PUT" and asked.path.endswith("/dev"):
+            setting.small.state.tags["team/airflow", TAKEN] = str(other)
+
+    setting.small.fault = overtake
+    assert setting.push("one", "dev").tags == ("tiny-20261124.02", "dev")
+    assert setting.stands(TAKEN) == other
 
 
 def test_a_channel_that_somebody_else_moves_at_the_same_moment_is_told(setting: Setting) -> None:
