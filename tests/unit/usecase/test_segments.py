@@ -110,6 +110,30 @@ def test_pushing_again_sends_nothing(world: World, repository: Repository) -> No
     assert (plan.root.digest, plan.bytes_to_send, plan.stale_tags) == (first, 0, ())
 
 
+def test_after_a_change_only_new_segments_are_sent_and_only_missing_ones_fetched(
+    world: World, repository: Repository, small: SmallRegistry
+) -> None:
+    def moved(method: str, part: str) -> int:
+        count = small.count(method, part)
+        small.asked.clear()
+        return count
+
+    one, other = Machine(world, "one"), Machine(world, "other")
+    one.push(repository)
+    whole = moved("PUT", "/uploads/")
+    other.build(repository)
+    assert moved("GET", "/blobs/") == whole - 1
+    newer = bump(world)
+    write_locks(newer, world.root / "locks")
+    one, other = replace(one, world=newer), replace(other, world=newer, told=[])
+    one.push(repository)
+    assert small.count("HEAD", "/blobs/") <= 1
+    assert moved("PUT", "/uploads/") == 1
+    assert other.build(repository) == one.build()
+    assert moved("GET", "/blobs/") == 1
+    assert other.told == []
+
+
 def test_a_poisoned_segment_is_made_instead(world: World, repository: Repository, small: SmallRegistry) -> None:
     one, other = Machine(world, "one"), Machine(world, "other")
     one.push(repository)
