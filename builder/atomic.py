@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,17 +25,43 @@ def replacing(path: Path, *, mode: int, durable: bool = False) -> Iterator[Binar
         mode: permissions, whatever the umask.
         durable: sync it to disk before it gets its name.
     """
+    with continuing(path, mode=mode, durable=durable) as (stream, _):
+        yield stream
+
+
+@contextlib.contextmanager
+def continuing(
+    path: Path,
+    *,
+    mode: int,
+    durable: bool = False,
+    below: int = 0,
+    keeps: Callable[[BaseException], bool] = lambda _: False,
+) -> Iterator[tuple[BinaryIO, int]]:
+    """Do the same, and go on from what a writer before left.
+
+    Args:
+        path: the file; its folder is there.
+        mode: permissions, whatever the umask.
+        durable: sync it to disk before it gets its name.
+        below: what is left is taken over where it is shorter than this, else emptied.
+        keeps: tells of an error whether what was written before it is left for the next writer.
+
+    Yields:
+        The stream, at its end, and how many bytes are there: nobody has checked them.
+    """
     temporary = path.with_name(TEMPORARY_PREFIX + path.name)
-    with os.fdopen(_open_alone(temporary), "wb") as stream:
+    with os.fdopen(_open_alone(temporary, below), "r+b") as stream:
         try:
-            yield stream
+            yield stream, stream.seek(0, os.SEEK_END)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             if durable:
                 os.fsync(stream.fileno())
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        except BaseException as error:
+            if not keeps(error):
+                temporary.unlink(missing_ok=True)
             raise
 
 
@@ -51,14 +77,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _open_alone(path: Path) -> int:
-    """Open an empty file that no other writer has: one that was renamed while we waited is not ours."""
+def _open_alone(path: Path, below: int) -> int:
+    """Open a file that no other writer has, emptied unless it is short: one that was renamed while we waited is not ours."""
     while True:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_at(path, descriptor):
-                os.ftruncate(descriptor, 0)
+                if os.fstat(descriptor).st_size >= below:
+                    os.ftruncate(descriptor, 0)
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -94,13 +94,16 @@ class RemoteBlobs:
             self._session.check_status(get, response, {200, 404})
             return response.status == 200
 
-    def read_blob(self, repository: Repository, descriptor: Descriptor) -> Iterator[bytes]:
-        """Iterate over a blob; the last chunk comes only when size and digest of the whole are right."""
+    def read_blob(self, repository: Repository, descriptor: Descriptor, begun: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Iterate over a blob, or what is missing of it; the last chunk comes only when size and digest of the whole are right."""
         what, path = f"blob {descriptor.digest}", f"blobs/{descriptor.digest}"
         attempts = self._session.attempts(descriptor.size)
         hashed, size, held = hashlib.sha256(), 0, b""
+        for chunk in begun:
+            hashed.update(chunk)
+            size += len(chunk)
         while True:
-            begun = size
+            had = size
             headers = {"range": f"bytes={size}-"} if size else {}
             call = Call(repository=repository, what=what, path=path, headers=headers)
             try:
@@ -118,7 +121,7 @@ class RemoteBlobs:
                 if size < descriptor.size:
                     raise _broken(call, f"the answer broke off at {size} of {descriptor.size} bytes")
             except RegistryTroubleError as error:
-                attempts.wait(error, progressed=size > begun)
+                attempts.wait(error, progressed=size > had)
                 continue
             if hashed.hexdigest() != descriptor.digest.hex:
                 raise _damaged(call, f"what came hashes to sha256:{hashed.hexdigest()}")

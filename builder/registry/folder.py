@@ -9,18 +9,21 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from builder.atomic import replacing
-from builder.errors import BuildError, DigestMismatchError, IntegrityError, MissingBlobError
+from builder.atomic import continuing, replacing
+from builder.errors import BuildError, DigestMismatchError, IntegrityError, MissingBlobError, RegistryError
 from builder.oci.descriptor import Descriptor
 from builder.oci.index import Index, dump_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME, blob_path
+from builder.registry.answers import lies_in_object
 
 _CHUNK: Final = 1 << 18
 """Larger ones come from fresh pages each time: twice the system time."""
+_SMALL: Final = 4 << 20
+"""Bytes that are fetched anew where an earlier pull left a part of them."""
 
 
 class FolderBlobs:
@@ -69,12 +72,33 @@ class FolderBlobs:
             DigestMismatchError: it is another; nothing is kept then.
             BuildError: the disk is full or not writable; nothing is kept then.
         """
-        place = self._place(descriptor)
+        self._write(descriptor, lambda _: chunks, below=0)
+
+    def complete(self, descriptor: Descriptor, rest_of: Callable[[Iterator[bytes]], Iterable[bytes]]) -> None:
+        """Keep a blob of which an earlier pull may have left a part; raises as `write`.
+
+        Where the registry fails, or the user ends it, what came of a large one is left for the next pull.
+        """
+        self._write(descriptor, rest_of, below=descriptor.size if descriptor.size > _SMALL else 0)
+
+    def _write(
+        self, descriptor: Descriptor, rest_of: Callable[[Iterator[bytes]], Iterable[bytes]], *, below: int
+    ) -> None:
+        place, hashed = self._place(descriptor), hashlib.sha256()
+
+        def begun(handle: int, size: int) -> Iterator[bytes]:
+            for offset in range(0, size, _CHUNK):
+                chunk = os.pread(handle, min(_CHUNK, size - offset), offset)
+                hashed.update(chunk)
+                yield chunk
+
         with _told(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(place, mode=0o644) as stream:
-                hashed = hashlib.sha256()
-                for chunk in chunks:
+            with continuing(place, mode=0o644, below=below, keeps=lambda error: below > 0 and _is_break(error)) as (
+                stream,
+                size,
+            ):
+                for chunk in rest_of(begun(stream.fileno(), size)):
                     hashed.update(chunk)
                     stream.write(chunk)
                 if hashed.hexdigest() != descriptor.digest.hex:
@@ -99,6 +123,11 @@ class FolderBlobs:
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(self.folder / name, mode=0o644) as stream:
                 stream.write(data)
+
+
+def _is_break(error: BaseException) -> bool:
+    """Tell an end that another pull may go on from: nothing says that the blob itself is gone or wrong."""
+    return isinstance(error, KeyboardInterrupt) or (isinstance(error, RegistryError) and not lies_in_object(error))
 
 
 @contextlib.contextmanager

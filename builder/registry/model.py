@@ -12,7 +12,7 @@ Source: opencontainers/distribution-spec 1.1; the grammar of names is its "Pulli
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Protocol
@@ -207,8 +207,10 @@ class Blobs(Protocol):
     def has_blob(self, repository: Repository, digest: Digest) -> bool:
         """Tell whether a repository holds a blob."""
 
-    def read_blob(self, repository: Repository, descriptor: Descriptor) -> Iterator[bytes]:
+    def read_blob(self, repository: Repository, descriptor: Descriptor, begun: Iterable[bytes] = ()) -> Iterator[bytes]:
         """Iterate over a blob; the last chunk comes only when size and digest of the whole are right.
+
+        What of it is here already, and shorter than the whole, is hashed and not asked for; what follows is given.
 
         A reader that may not use bytes of a damaged blob must wait for the end of the iteration. Resumed where the
         connection breaks off. Raises RegistryError where it is not there, DigestMismatchError where it is damaged.

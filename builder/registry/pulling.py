@@ -34,6 +34,9 @@ class BlobSink(Protocol):
     def write(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         """Keep a blob under its digest once the iteration has ended; nothing where it raises."""
 
+    def complete(self, descriptor: Descriptor, rest_of: Callable[[Iterator[bytes]], Iterable[bytes]]) -> None:
+        """Do the same, of a blob of which a part may be here: `rest_of` reads that part to its end, and gives what follows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -95,9 +98,9 @@ def pull(
 
     def get(blob: Descriptor) -> None:
         try:
-            sink.write(blob, registry.read_blob(repository, blob))
+            sink.complete(blob, lambda begun: registry.read_blob(repository, blob, begun))
         except DigestMismatchError:
-            # Once more: what was continued after a break may have come from a damaged cache in between.
+            # Once more: what was continued after a break may have come from a damaged cache in between, or from an earlier pull.
             sink.write(blob, registry.read_blob(repository, blob))
 
     def try_to_get(blob: Descriptor) -> None:

@@ -102,6 +102,20 @@ def test_download_is_continued_not_begun_anew() -> None:
     assert asked == [None, f"bytes={1 << 20}-"]
 
 
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
+def test_blob_of_which_a_part_is_here_is_continued_and_the_digest_decides(ranges: bool) -> None:  # noqa: FBT001
+    blob = Memory().add(media.LAYER_TAR, BIG)
+    ignoring = Fault(status=200, body=BIG) if not ranges else None
+    with SmallRegistry(fault=lambda _: ignoring) as registry:
+        repository = parse_repository(f"{registry.host}/a")
+        registry.state.blobs["a", str(blob.digest)] = BIG
+        size = 8 << 20
+        assert b"".join(client().read_blob(repository, blob, iter([BIG[:5], BIG[5:size]]))) == BIG[size:]
+        assert [asked.headers.get("range") for asked in registry.asked] == [f"bytes={size}-"]
+        with pytest.raises(DigestMismatchError, match="what came hashes to"):
+            list(client().read_blob(repository, blob, iter([b"?" * size])))
+
+
 def test_flipped_byte_is_refused_and_its_end_withheld() -> None:
     got: list[bytes] = []
     with SmallRegistry(fault=always(Fault(flip=True), method="GET", part="/blobs/")) as registry:

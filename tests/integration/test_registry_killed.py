@@ -97,6 +97,47 @@ def test_killed_pull_goes_on_with_what_is_missing(layout: Path, tmp_path: Path, 
     assert blobs_of(pulled) == blobs_of(layout)
 
 
+def test_pull_that_was_killed_amid_a_large_blob_does_not_begin_it_anew(layout: Path, tmp_path: Path) -> None:
+    pulled, argv = tmp_path / "pulled", ["--workers", "1"]
+    with SmallRegistry() as served:
+        run_whole(push_argv(served.host, layout), ENV, ROOT)
+        served.asked.clear()
+        served.fault = hang_at(1, "GET", "/blobs/", Fault(stop_after=4 << 20))
+        # Once the connection has broken off it asks for the rest, and is killed while it waits for that.
+        kill_when(served, [*pull_argv(served.host, pulled), *argv], 2, "GET", "/blobs/")
+        (part,) = pulled.glob("blobs/sha256/.new-*")
+        size = part.stat().st_size
+        assert size > 3 << 20
+        served.fault = lambda _: None
+        served.asked.clear()
+        run_whole([*pull_argv(served.host, pulled), *argv], ENV, ROOT)
+        ranges = {
+            asked.path.rpartition(":")[2]: asked.headers.get("range")
+            for asked in served.asked
+            if "/blobs/" in asked.path
+        }
+    assert ranges.pop(part.name.removeprefix(".new-")) == f"bytes={size}-"
+    assert set(ranges.values()) == {None}
+    assert blobs_of(pulled) == blobs_of(layout)
+
+
+@pytest.mark.tools
+def test_real_registry_continues_what_a_killed_pull_left_and_damage_begins_anew(layout: Path, tmp_path: Path) -> None:
+    with registry(tmp_path) as served:
+        run_whole(push_argv(served.host, layout), ENV, ROOT)
+        for number, flip in enumerate((0, 1)):
+            pulled = tmp_path / f"pulled{number}"
+            large = max((layout / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+            left = pulled / "blobs/sha256" / f".new-{large.name}"
+            left.parent.mkdir(parents=True)
+            (pulled / "oci-layout").write_bytes((layout / "oci-layout").read_bytes())
+            data = bytearray(large.read_bytes()[: 4 << 20])
+            data[0] ^= flip
+            left.write_bytes(data)
+            run_whole(pull_argv(served.host, pulled), ENV, ROOT)
+            assert blobs_of(pulled) == blobs_of(layout)
+
+
 def root_of(layout: Path) -> str:
     digest: str = json.loads((layout / "index.json").read_bytes())["manifests"][0]["digest"]
     return digest.partition(":")[2]
