@@ -13,6 +13,9 @@ from builder.errors import IntegrityError, InvalidInputError
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """The largest manifest that registries take (distribution-spec names 4 MiB); ours are a hundredth of it."""
 
+_LARGEST = (1 << 63) - 1
+"""The largest size that others can read."""
+
 _DUPLICATE = "the key {key!r} stands twice in one object"
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z\Z")
 
@@ -26,6 +29,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
 def parse_object(raw: bytes, *, context: str) -> Mapping[str, Any]:
     """Read one JSON object.
 
@@ -34,12 +41,16 @@ def parse_object(raw: bytes, *, context: str) -> Mapping[str, Any]:
         context: what they are, for errors.
 
     Raises:
-        IntegrityError: the bytes are no single JSON object, too long, or hold a key twice.
+        IntegrityError: the bytes are no single JSON object in UTF-8, too long, or hold a key twice.
     """
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise IntegrityError(f"{len(raw)} bytes are more than the {MAX_DOCUMENT_BYTES} allowed", context=context)
     try:
-        value = json.loads(raw, object_pairs_hook=_unique)
+        text = raw.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        if "\\u" in text:
+            # Half a character, which nothing can write again.
+            json.dumps(value, ensure_ascii=False).encode()
     except IntegrityError as exc:
         raise IntegrityError(exc.message, context=context) from exc
     except (ValueError, RecursionError) as exc:
@@ -100,7 +111,7 @@ class Fields:
     def count(self, key: str) -> int:
         """Read a whole number that is not negative."""
         value = self._value.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
             raise self._wrong(key, "a whole number")
         return value
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from builder.store.transport import TransportError, origin, redirected, shown
 
 _LONGEST_TEXT: Final = 300
 _LINK: Final = re.compile(r'<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z*]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)')
+_RELATION: Final = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]+))', re.IGNORECASE)
 _RANGE: Final = re.compile(r"(?:bytes=)?0-(\d{1,18})\Z")
 _HINTS: Final = {
     401: "log in with `docker login {host}` or `skopeo login {host}`, or name a credential helper in docker's config.json",
@@ -127,8 +128,13 @@ def hint_of_connection(message: str, host: str) -> str:
     return f"the certificate is wrong: ask whoever runs {host}; nothing was sent there"
 
 
-def parse_details(body: bytes) -> tuple[Detail, ...]:
-    """Read a registry's list of errors; empty where the body is none, as from a proxy in between."""
+def parse_details(body: bytes, hide: Callable[[str], str] = lambda text: text) -> tuple[Detail, ...]:
+    """Read a registry's list of errors; empty where the body is none, as from a proxy in between.
+
+    Args:
+        body: untrusted.
+        hide: takes secrets out of a text, which may repeat what was sent.
+    """
     try:
         errors = json.loads(body)["errors"]
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -136,7 +142,7 @@ def parse_details(body: bytes) -> tuple[Detail, ...]:
     if not isinstance(errors, list):
         return ()
     return tuple(
-        Detail(code=_plain(entry.get("code")), message=_plain(entry.get("message")))
+        Detail(code=_plain(entry.get("code"), hide), message=_plain(entry.get("message"), hide))
         for entry in errors[:10]
         if isinstance(entry, dict)
     )
@@ -148,8 +154,8 @@ def say(status: int, details: Sequence[Detail]) -> str:
     return f"HTTP {status}" + (f" ({told})" if told else "")
 
 
-def _plain(value: object) -> str:
-    text = value if isinstance(value, str) else ""
+def _plain(value: object, hide: Callable[[str], str]) -> str:
+    text = hide(value) if isinstance(value, str) else ""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])
 
 
@@ -160,7 +166,8 @@ def next_page(url: str, headers: Mapping[str, str]) -> str | None:
         TransportError: it lies elsewhere: a list that ends there would be taken for the whole.
     """
     for address, parameters in _LINK.findall(headers.get("link", "")):
-        if re.search(r';\s*rel\s*=\s*"?next"?\s*(?:;|\Z)', parameters):
+        relations = (quoted or bare for quoted, bare in _RELATION.findall(parameters))
+        if any("next" in relation.lower().split() for relation in relations):
             following = redirected(url, _with_tls(url, address))
             if origin(following) != origin(url):
                 raise TransportError(f"the list goes on at {shown(following)}", url=url, temporary=False)

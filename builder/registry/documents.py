@@ -96,10 +96,13 @@ def parse_referrers(data: bytes, *, context: str) -> tuple[Referrer, ...]:
     Raises:
         IntegrityError: it is no index.
     """
-    fields = Fields(parse_object(data, context=context), context=context)
+    listed = parse_object(data, context=context).get("manifests")
+    if not isinstance(listed, list):
+        raise IntegrityError("manifests must be a list", context=context)
     found: dict[Digest, Referrer] = {}
-    for entry in fields.objects("manifests"):
+    for value in listed:
         try:
+            entry = Fields(value, context=context)
             referrer = Referrer(descriptor=_descriptor(entry), artifact_type=entry.optional_text("artifactType"))
         except BuilderError:
             continue

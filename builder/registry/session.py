@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from builder.oci.fields import MAX_DOCUMENT_BYTES
-from builder.registry.answers import RegistryTroubleError, TooLongError, hint_of_connection, parse_details, say
+from builder.registry.answers import Detail, RegistryTroubleError, TooLongError, hint_of_connection, parse_details, say
 from builder.registry.credentials import Credentials
 from builder.registry.inside import is_inside
 from builder.registry.model import Repository
@@ -31,6 +31,8 @@ from builder.store.transport import MAX_REDIRECTS, Response, TransportError, ori
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
 _LARGEST_ERROR: Final = 1 << 16
 _LARGEST_TOKEN: Final = 1 << 20
+_SHORT_S: Final = 30
+"""What a refusal or a token may take, however slowly it drips."""
 _UNANSWERED_TRIES: Final = 5
 _LEAST_SPEED: Final = 1 << 18
 """Bytes a second that a blob must come or go with at least, beyond the deadline of small things."""
@@ -187,7 +189,7 @@ class Session:
         status = response.status
         if status in expected:
             return
-        details = parse_details(_head_of(response)) if call.method != "HEAD" else ()
+        details = self._details(response) if call.method != "HEAD" else ()
         raise RegistryTroubleError(
             say(status, details),
             registry=call.repository.registry,
@@ -226,11 +228,11 @@ class Session:
                 yield response
                 return
             asked = response.headers.get("www-authenticate", "")
-            details = parse_details(_head_of(response))
+            details = self._details(response)
         again = self._tokens.answer(registry, scopes, asked, header)
         if again is None:
             refused = "refuses the credentials" if header else "asks to log in"
-            raise self._unauthorized(call, f"{refused}: {_without(say(401, details), header)}")
+            raise self._unauthorized(call, f"{refused}: {say(401, details)}")
         with self._redirected(call, again) as response:
             if response.status == 401:
                 raise self._unauthorized(
@@ -274,33 +276,30 @@ class Session:
             raise TransportError(f"it leads to {host}, into this machine", url=url, temporary=False)
         return True
 
+    def _details(self, response: Response) -> tuple[Detail, ...]:
+        """Read what a refusal says, as far as it is worth reading."""
+        try:
+            return parse_details(self._read_short(response, _LARGEST_ERROR), self._tokens.hide)
+        except TransportError:
+            return ()
+
+    def _read_short(self, response: Response, most: int) -> bytes:
+        """Read a short text, which must come soon; raises TransportError."""
+        until = self.patience.now() + _SHORT_S
+        data = b""
+        for chunk in response.chunks():
+            data += chunk
+            if len(data) > most:
+                raise TransportError(f"the answer is longer than {most} bytes", url=response.url, temporary=False)
+            if self.patience.now() > until:
+                raise TransportError(f"too slow: not here after {_SHORT_S} s", url=response.url, temporary=True)
+        return data
+
     def _fetch(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, outside: bool
     ) -> tuple[int, bytes]:
         with self._wire.exchange(method, url, headers, body, outside=outside) as response:
-            data = b""
-            for chunk in response.chunks():
-                data += chunk
-                if len(data) > _LARGEST_TOKEN:
-                    raise TransportError("the answer is too long for a token", url=url, temporary=False)
-            return response.status, data
-
-
-def _head_of(response: Response) -> bytes:
-    """Read as much of an error's text as is worth reading."""
-    data = b""
-    with contextlib.suppress(TransportError):
-        for chunk in response.chunks():
-            data += chunk
-            if len(data) > _LARGEST_ERROR:
-                return b""
-    return data
-
-
-def _without(text: str, header: str | None) -> str:
-    """Take a secret out of what a registry says, which may repeat it."""
-    secret = (header or "").partition(" ")[2]
-    return text.replace(secret, "***") if secret else text
+            return response.status, self._read_short(response, _LARGEST_TOKEN)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,9 @@ _LONGEST_LIFE_S: Final = 86400
 """What a token lives at the most, whatever the service says: it may say any number."""
 _EARLY: Final = 0.8
 """The part of a token's life after which it is got anew."""
-_SENDABLE: Final = re.compile(r"[\x21-\x7e]+\Z")
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]{1,65536}\Z")
+_SHORTEST_SECRET: Final = 4
+"""Of less, hiding it would take letters out of everything."""
 _CLIENT: Final = "airflow-kubler"
 
 
@@ -88,6 +90,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._ways: dict[str, _Way] = {}
         self._tokens: dict[tuple[str, frozenset[str]], _Token] = {}
+        self._secrets: frozenset[str] = frozenset()
 
     def header(self, registry: str, scopes: frozenset[str]) -> str | None:
         """Give the header for a question; None where the registry has not asked for any yet."""
@@ -122,18 +125,30 @@ class Tokens:
             header = self._by(way, registry, scopes)
             return None if header == refused else header
 
+    def hide(self, text: str) -> str:
+        """Take out of a text what has been sent to let us in: whoever got it may repeat it."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def _remember(self, *secrets: str) -> None:
+        # A new set each time: others may be going through the old one.
+        self._secrets = self._secrets.union(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+
     def _choose(self, registry: str, challenges: tuple[Challenge, ...]) -> _Way | None:
         for challenge in challenges:
             if challenge.scheme == "bearer" and (realm := challenge.parameters.get("realm")):
                 extra = frozenset(challenge.parameters.get("scope", "").split())
-                return _Way(realm=realm, service=challenge.parameters.get("service", ""), scopes=extra)
+                return _Way(
+                    realm=realm.partition("#")[0], service=challenge.parameters.get("service", ""), scopes=extra
+                )
         if any(challenge.scheme == "basic" for challenge in challenges) and self._credentials.find(registry):
             return _Way()
         return None
 
     def _by(self, way: _Way, registry: str, scopes: frozenset[str]) -> str | None:
         if not way.realm:
-            credential = self._credentials.find(registry)
+            credential = self._credential(registry)
             return credential.basic() if credential else None
         kept = self._tokens.get((registry, scopes))
         if kept is None or self._now() >= kept.ends_at:
@@ -141,9 +156,15 @@ class Tokens:
             self._tokens[registry, scopes] = kept
         return kept.header
 
+    def _credential(self, registry: str) -> Credential | None:
+        found = self._credentials.find(registry)
+        if found is not None:
+            self._remember(found.basic().partition(" ")[2], found.secret)
+        return found
+
     def _ask(self, way: _Way, registry: str, scopes: frozenset[str]) -> _Token:
         """Ask a token service for a token of some scopes."""
-        credential = self._credentials.find(registry)
+        credential = self._credential(registry)
         outside = self._check_realm(way.realm, registry, with_password=credential is not None)
         wanted = sorted(scopes or way.scopes)
         try:
@@ -166,7 +187,7 @@ class Tokens:
             ) from error
         if status != 200:
             raise RegistryTroubleError(
-                f"its token service answers {say(status, parse_details(body))}",
+                f"its token service answers {say(status, parse_details(body, self.hide))}",
                 registry=registry,
                 context=f"{registry}: {shown(way.realm)}",
                 status=status,
@@ -199,6 +220,7 @@ class Tokens:
                 context=f"{registry}: {shown(way.realm)}",
                 hint=f"ask whoever runs {registry}",
             ) from None
+        self._remember(text)
         seconds = life if isinstance(life, int | float) and not isinstance(life, bool) and life > 0 else _LEAST_LIFE_S
         return _Token(header=f"Bearer {text}", ends_at=self._now() + min(seconds, _LONGEST_LIFE_S) * _EARLY)
 

@@ -186,7 +186,8 @@ class _Answer:
         self._answer = answer
         self.url = redact(url)
         self.status = answer.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
+        # One that stands several times is joined by commas: a registry may offer each way in by a header of its own.
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.itermerged()}
 
     def chunks(self) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -222,6 +223,20 @@ def test_slow_trickle_ends_with_the_deadline() -> None:
         put_manifest(registry)
         with pytest.raises(RegistryTroubleError, match="too slow"):
             client(patience=waits.patience()).manifest(parse_repository(f"{registry.host}/a").at("t"))
+
+
+def test_what_a_registry_repeats_of_a_password_is_not_shown() -> None:
+    def fault(asked: Asked) -> Fault:
+        if "authorization" not in asked.headers:
+            return Fault(status=401, headers={"WWW-Authenticate": "Basic"})
+        body = {"errors": [{"code": "DENIED", "message": f"{asked.headers['authorization']} is {SECRET}"}]}
+        return Fault(status=403, body=json.dumps(body).encode())
+
+    with (
+        SmallRegistry(fault=fault) as registry,
+        pytest.raises(RegistryTroubleError, match=r"HTTP 403 \(DENIED: Basic \*\*\* is \*\*\*\)"),
+    ):
+        client(secret=SECRET).manifest(parse_repository(f"{registry.host}/a").at("t"))
 
 
 def test_silence_is_tried_again() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from builder.registry.answers import hint_of_connection, next_page, upload_address
+from builder.registry.challenge import parse_challenges
+from builder.registry.wire import _Answer
 from builder.store.transport import TransportError
 
 FAILED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
@@ -52,3 +55,31 @@ def test_list_that_goes_on_elsewhere_is_not_taken_for_the_whole(address: str) ->
 def test_upload_stays_with_tls_behind_a_proxy_that_ends_it() -> None:
     answer = {"location": "http://r.example/v2/a/blobs/uploads/1"}
     assert upload_address("https://r.example/v2/a/blobs/uploads/", answer).startswith("https://r.example/")
+
+
+@pytest.mark.parametrize(
+    "relation", ['rel="next"', "rel=next", 'rel="last next"', 'REL="Next"', 'title="a; b"; rel=next']
+)
+def test_next_page_is_found_in_every_spelling(relation: str) -> None:
+    assert next_page(LIST, {"link": f"</v2/a?last=b>; {relation}"}) == "https://r.example/v2/a?last=b"
+
+
+@pytest.mark.parametrize("relation", ['rel="nextish"', 'rel="prev"', "next", 'rev="next"'])
+def test_other_relations_are_no_next_page(relation: str) -> None:
+    assert next_page(LIST, {"link": f"</v2/a?last=b>; {relation}"}) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["<" * 60000, "<a>" + ";a=b" * 15000, '<a>;a="' * 8000, "<a>" + "; " * 30000, "<a" * 30000]
+)
+def test_any_link_is_read_in_time(text: str) -> None:
+    assert next_page(LIST, {"link": text}) is None
+
+
+def test_header_that_stands_several_times_is_read_whole() -> None:
+    headers = HTTPHeaderDict(
+        [("WWW-Authenticate", 'Bearer realm="https://r.example/token"'), ("WWW-Authenticate", "Basic")]
+    )
+    answer = _Answer(HTTPResponse(headers=headers, status=401), "https://r.example/v2/")
+    found = parse_challenges(answer.headers["www-authenticate"])
+    assert [challenge.scheme for challenge in found] == ["bearer", "basic"]

@@ -123,3 +123,37 @@ def test_name_that_turns_out_to_be_this_machine_is_told_nothing() -> None:
             pass
         assert not caught.value.temporary
         assert len(small.asked) == 1
+
+
+class _Dripping:
+    """A Wire that refuses with a text that never ends, a letter every ten seconds."""
+
+    def __init__(self, status: int, realm: str = "") -> None:
+        self.waits = NoWait()
+        self._status = status
+        self._headers = {"www-authenticate": f'Bearer realm="{realm}"'} if realm else {}
+
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: object = None, *, outside: bool = False
+    ) -> AbstractContextManager[Response]:
+        del method, headers, body, outside
+        return self._answer(url)
+
+    @contextmanager
+    def _answer(self, url: str) -> Iterator[Response]:
+        yield PlainResponse(status=self._status, url=url, headers=self._headers, body=self._drip())
+
+    def _drip(self) -> Iterator[bytes]:
+        for _ in range(1000):
+            self.waits.time += 10
+            yield b" "
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("status", "realm"), [(403, ""), (401, ""), (401, "https://registry.example.org/token")])
+def test_refusal_or_token_that_drips_is_not_listened_to_for_ever(status: int, realm: str) -> None:
+    wire = _Dripping(status, realm)
+    session = Session(wire, RegistrySettings(), _NoCredentials(), wire.waits.patience(deadline_s=9000))
+    call = Call(repository=parse_repository("registry.example.org/team/a"), what="tags", path="tags/list")
+    with pytest.raises(RegistryTroubleError, match="too slow" if realm else f"HTTP {status}"):
+        session.settled(call, {200})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -24,6 +25,7 @@ class Service:
         self.credential = credential
         self.time = 0.0
         self.outside = False
+        self.status = 200
         self.body = '{"token": "t%d", "expires_in": 100}'
         settings = RegistrySettings(hosts={HOST: HostSettings(token_hosts=token_hosts)})
         self.tokens = Tokens(self, settings, self.fetch, now=lambda: self.time)
@@ -37,7 +39,7 @@ class Service:
     ) -> tuple[int, bytes]:
         self.asked.append((method, url, headers, body))
         self.outside = outside
-        return 200, (self.body % len(self.asked) if "%" in self.body else self.body).encode()
+        return self.status, (self.body % len(self.asked) if "%" in self.body else self.body).encode()
 
     def answer(self, realm: str, refused: str | None = None) -> str | None:
         return self.tokens.answer(HOST, SCOPES, f'Bearer realm="{realm}",service="s"', refused)
@@ -128,12 +130,42 @@ def test_identity_token_is_exchanged_by_post() -> None:
     assert b"refresh_token=it" in (body or b"")
 
 
-@pytest.mark.parametrize("body", ["[]", "{}", '{"token": "a\\nb"}', '{"token": 1}', "<html>"])
+@pytest.mark.parametrize(
+    "body", ["[]", "{}", '{"token": "a\\nb"}', '{"token": 1}', "<html>", f'{{"token": "{"x" * 65537}"}}']
+)
 def test_token_that_cannot_be_read_is_refused(body: str) -> None:
     service = Service(None)
     service.body = body
     with pytest.raises(RegistryTroubleError, match="no token"):
         service.answer(f"https://{HOST}/token")
+
+
+def test_service_that_repeats_what_it_was_sent_is_told_without_it() -> None:
+    secret = word("correct-horse")
+    service = Service(Credential(user="u", secret=secret))
+    basic = service.credential.basic().partition(" ")[2] if service.credential else ""
+    service.status = 403
+    long = "x" * 290
+    service.body = json.dumps(
+        {"errors": [{"code": "DENIED", "message": f"{basic} is {secret}"}, {"message": long + basic}]}
+    )
+    with pytest.raises(RegistryTroubleError, match=r"DENIED: \*\*\* is \*\*\*") as caught:
+        service.answer(f"https://{HOST}/token")
+    assert secret not in str(caught.value)
+    assert basic[:5] not in str(caught.value)
+
+
+def test_token_is_hidden_wherever_it_is_repeated() -> None:
+    service = Service(None)
+    service.body = json.dumps({"token": "t0k3n"})
+    service.answer(f"https://{HOST}/token")
+    assert service.tokens.hide("Bearer t0k3n is not welcome") == "Bearer *** is not welcome"
+
+
+def test_fragment_of_a_realm_does_not_swallow_the_question() -> None:
+    service = Service(None)
+    service.answer(f"https://{HOST}/token#x")
+    assert service.asked[0][1].startswith(f"https://{HOST}/token?service=s&scope=")
 
 
 def test_basic_is_answered_only_with_a_password() -> None:

@@ -337,6 +337,10 @@ def test_retry_after_of_any_text_is_a_pause_or_nothing(text: str) -> None:
     assert found is None or found >= 0
 
 
+def test_retry_after_with_a_zone_that_is_none_is_nothing() -> None:
+    assert retry_after({"retry-after": "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20}, now=0.0) is None
+
+
 def test_retry_after_may_be_a_date() -> None:
     assert retry_after({"retry-after": formatdate(1_000_060, usegmt=True)}, now=1_000_000) == 60
 
