@@ -7,11 +7,12 @@ from typing import IO
 
 import click
 
+from builder.cli.gc_view import garbage_json, garbage_text
 from builder.cli.options import json_option, workers_option
-from builder.cli.output import note, progress, render_size, render_table, show_json, show_text
+from builder.cli.output import note, progress, show_json, show_text
 from builder.cli.root import Context
-from builder.registry.garbage import GarbagePlan, Retention, plan_garbage
-from builder.registry.model import Repository, parse_repository
+from builder.registry.garbage import Retention, plan_garbage
+from builder.registry.model import parse_repository
 from builder.usecase.registry_gc import check_moved, delete_garbage, parse_digests, read_contents
 from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
@@ -76,30 +77,6 @@ def command(
     for what, why in sorted(contents.unread.items()):
         note(f"left alone: {place}: {what}: {why}")
     if as_json:
-        show_json(
-            {
-                "repository": str(place),
-                "deleted": yes,
-                "kept": [{"tag": tag, "why": why} for tag, why in sorted(plan.kept.items())],
-                "dropped": list(plan.dropped),
-                "manifests": [str(digest) for digest in plan.garbage],
-                "freed_bytes": plan.freed_bytes,
-                "left_alone": plan.unknown,
-                "unread": [{"what": what, "why": why} for what, why in sorted(contents.unread.items())],
-            }
-        )
-        return
-    show_text(_render(place, plan, deleted=yes))
-
-
-def _render(place: Repository, plan: GarbagePlan, *, deleted: bool) -> str:
-    lines = []
-    if plan.kept:
-        lines.append(render_table(("kept", "why"), sorted(plan.kept.items())))
-    lines += [f"{'deleted' if deleted else 'would go'}: {place}:{tag}" for tag in plan.dropped]
-    done = "deleted" if deleted else "would go; add --yes to delete them"
-    size = render_size(plan.freed_bytes)
-    lines.append(f"{len(plan.garbage)} manifests of {len(plan.dropped)} tags, {size} that nothing else needs, {done}")
-    if plan.unknown:
-        lines.append(f"{plan.unknown} tags lead to referrers of images without a tag: left alone")
-    return "\n".join(lines)
+        show_json(garbage_json(place, contents, plan, deleted=yes))
+    else:
+        show_text(garbage_text(place, plan, deleted=yes))

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from builder.cli.root import root
 from builder.digest import Digest
 from builder.errors import RegistryError
 from builder.oci import media
@@ -169,6 +171,19 @@ def test_a_referrer_that_cannot_be_read_is_left_alone_and_told(by_fallback: Smal
     told = {"gone": {}, "too long": {str(signature): "longer than"}, "no list": {str(kept.digest): "the list of its"}}
     assert contents.unread.keys() == told[kind].keys()
     assert all(told[kind][what] in why for what, why in contents.unread.items())
+
+
+def test_what_is_left_alone_is_told_on_stderr_and_in_json(by_fallback: SmallRegistry) -> None:
+    repository = parse_repository(f"{by_fallback.host}/team/airflow")
+    memory = Memory()
+    kept = memory.add_image(noise(10, 1))
+    put(memory, repository, kept, "prod")
+    signature = put(memory, repository, memory.add_image(noise(10, 2), subject=kept, artifact_type=SIGNATURE))
+    by_fallback.fault = always(Fault(status=412), method="GET", part=f"/manifests/{signature}")
+    done = CliRunner().invoke(root, ["gc", str(repository), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["unread"] == [{"what": str(signature), "why": "HTTP 412"}]
+    assert f"left alone: {repository}: {signature}: HTTP 412" in done.stderr
 
 
 def test_an_image_that_cannot_be_read_stops_it(by_fallback: SmallRegistry) -> None:
