@@ -44,6 +44,9 @@ test: env tools lint types ## everything
 golden: env ## write the digests that any machine must give into tests/golden
 	$(BIN)/python tests/golden/write.py
 
+schemas: env ## write docs/schemas and tests/golden/deploy, after a form or a shape changed
+	$(BIN)/python -m tests.golden.write_deploy
+
 lock: env ## pin everything again: stacks, bases, this project's own requirements
 	$(KUBLER) lock
 	.ci/pin $(BIN)/uv
@@ -54,4 +57,4 @@ bench: env ## build times as ratios
 clean: ## what was made here; the cache of files stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage build dist .tools *.egg-info
 
-.PHONY: help env demo lint types check tools test golden lock bench clean
+.PHONY: help env demo lint types check tools test golden schemas lock bench clean

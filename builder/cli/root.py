@@ -57,6 +57,10 @@ VERBS: dict[str, Verb] = {
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
+    "digest": Verb(
+        "builder.cli.digest:command", "Give the image that a channel stands for, as a deploy tool reads it."
+    ),
+    "deploy": Verb("builder.cli.deploy:command", "Check that manifests run what channels stand for, and nothing else."),
     "export": Verb("builder.cli.export:command", "Show a lock as a Dockerfile, or write all that builds it."),
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
@@ -88,6 +92,17 @@ class Context:
     def ledger_path(self) -> Path:
         """Name the ledger, there or not: the file given, else ledger.db of the project."""
         return self.ledger or self.project().root / LEDGER_FILE
+
+    def stacks_folder(self) -> Path | None:
+        """Name the project's folder stacks/; None where there is no project, and none was asked for."""
+        from builder.errors import StackError
+
+        try:
+            return self.project().stacks_folder
+        except StackError:
+            if self.folder is not None:
+                raise
+            return None
 
     def recording(self) -> Path | None:
         """Name the ledger that what is done shall be recorded in.
