@@ -54,7 +54,7 @@ from builder.wiring.ledgers import open_ledger
 def command(context: Context, /, stack: str, *, channel: str, digest: str, pin: str | None, **asked: Any) -> None:
     """Print the image that a channel of STACK stands for, pinned by digest, in the form that a deploy tool reads.
 
-    The bytes printed change only when the channel moves.
+    The bytes printed change when the channel moves, or its image comes into another repository, and at no other time.
     """
     if bool(channel) == bool(digest):
         raise click.UsageError("name either a --channel or a --digest")

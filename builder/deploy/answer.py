@@ -1,4 +1,4 @@
-"""What a channel stands for, as deploy tools get it: the shape of `digest --format json`, whose schema is published.
+"""What a channel stands for, as deploy tools get it: the shape of `digest --format json` and of `serve`, whose schema is published.
 
 A field keeps its name and meaning for good; new ones may come. docs/schemas/digest.json is made from these types.
 """
@@ -45,9 +45,14 @@ class DigestAnswer(msgspec.Struct, frozen=True, kw_only=True):
     stack: str
     channel: Annotated[str, msgspec.Meta(description="Empty where the image was asked for by its digest.")]
     digest: Annotated[DigestText, msgspec.Meta(description="Of the image index: what deployments name.")]
-    repository: Annotated[str, msgspec.Meta(description="Where to pull it from, as registry.example.org/team/airflow.")]
+    repository: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where to pull it from, as registry.example.org/team/airflow; empty where the ledger saw no push."
+        ),
+    ]
     tag: Annotated[str, msgspec.Meta(description="Its immutable tag there; empty where it has none.")]
-    reference: Annotated[str, msgspec.Meta(description="repository@digest.")]
+    reference: Annotated[str, msgspec.Meta(description="repository@digest; empty as repository is.")]
     airflow: Annotated[str, msgspec.Meta(description="Version of Airflow in it; empty where it is not recorded.")]
     lock: Annotated[str, msgspec.Meta(description="Digest of the lock it was built from; empty where not recorded.")]
     platforms: Annotated[tuple[PlatformAnswer, ...], msgspec.Meta(description="By name.")]

@@ -83,23 +83,21 @@ def find_answer(ledger: LedgerReader, request: DigestRequest) -> DigestAnswer:
     state = find_channel(ledger, stack, check_tag(request.channel)) if not request.digest else None
     digest = state.digest if state else complete_digest(ledger, request.digest)
     built = _built(ledger, digest, stack)
-    places = places_of(ledger, digest)
-    place = _choose(places, request.repository, digest)
-    return DigestAnswer(
-        stack=stack,
-        channel=state.channel if state else "",
-        digest=digest,
-        repository=place.repository,
-        tag=place.tag,
-        reference=f"{place.repository}@{digest}",
-        airflow=_airflow(ledger, built.lock) if built else "",
-        lock=built.lock if built else "",
-        platforms=tuple(
-            PlatformAnswer(platform=one.platform, manifest=one.manifest) for one in (built.platforms if built else ())
-        ),
-        places=tuple(PlaceAnswer(repository=one.repository, tag=one.tag) for one in places),
-        move=_move(state) if state else None,
-    )
+    return _answer(ledger, stack, digest, state, built, _choose(places_of(ledger, digest), request.repository, digest))
+
+
+def answer_channel(ledger: LedgerReader, stack: str, channel: str) -> DigestAnswer | None:
+    """Say what a channel stands for; None where it has never been moved.
+
+    Of several repositories it is the one of the latest push, of none an empty one: who asks has no way to choose.
+    """
+    state = channel_state(ledger, stack, channel)
+    if state is None:
+        return None
+    places = places_of(ledger, state.digest)
+    image = find_image(ledger, state.digest)
+    place = places[0] if places else Place(repository="", tag="")
+    return _answer(ledger, stack, state.digest, state, image.built if image else None, place)
 
 
 def find_channel(ledger: LedgerReader, stack: str, channel: str) -> ChannelState:
@@ -141,6 +139,30 @@ def with_patches(image: DigestAnswer, options: FormOptions, files: Sequence[Path
             hint="give the manifests as rendered, and --image with the name they have for Airflow's image",
         )
     return replace(options, patches=tuple(patches), manifests=tuple(map(str, files)))
+
+
+def _answer(
+    ledger: LedgerReader,
+    stack: str,
+    digest: str,
+    state: ChannelState | None,
+    built: Built | None,
+    place: Place,
+) -> DigestAnswer:
+    platforms = built.platforms if built else ()
+    return DigestAnswer(
+        stack=stack,
+        channel=state.channel if state else "",
+        digest=digest,
+        repository=place.repository,
+        tag=place.tag,
+        reference=f"{place.repository}@{digest}" if place.repository else "",
+        airflow=_airflow(ledger, built.lock) if built else "",
+        lock=built.lock if built else "",
+        platforms=tuple(PlatformAnswer(platform=one.platform, manifest=one.manifest) for one in platforms),
+        places=tuple(PlaceAnswer(repository=one.repository, tag=one.tag) for one in places_of(ledger, digest)),
+        move=_move(state) if state else None,
+    )
 
 
 def _image_name(text: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from builder import __version__
+from builder.deploy.answer import DigestAnswer
 
 _NAME = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64}
 _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
@@ -24,18 +27,16 @@ _STACK = {
 }
 
 
-def describe(channel: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Describe the service.
-
-    Args:
-        channel: the JSON schema of what a channel stands for.
-    """
+def describe() -> dict[str, Any]:
+    """Describe the service."""
+    (channel,), shapes = msgspec.json.schema_components([DigestAnswer], ref_template="#/components/schemas/{name}")
     schemas = {
         "Name": _NAME,
         "Digest": _DIGEST,
         "Standing": _STANDING,
         "Stack": _STACK,
-        "Channel": channel or {"type": "object"},
+        "Channel": channel,
+        **shapes,
         "Problem": {
             "type": "object",
             "required": ["title", "status"],

@@ -85,18 +85,10 @@ def _listening(listen: Listen) -> socket.socket:
 
 
 def channel_answer(ledger: LedgerReader, stack: str, channel: str) -> dict[str, Any] | None:
-    """Say what a channel stands for."""
-    from builder.ledger.queries import channel_state, places_of
+    """Say what a channel stands for: the JSON of `digest --format json`."""
+    import msgspec
 
-    state = channel_state(ledger, stack, channel)
-    if state is None:
-        return None
-    places = [{"repository": place.repository, "tag": place.tag} for place in places_of(ledger, state.digest)]
-    return {
-        "stack": stack,
-        "channel": channel,
-        "digest": state.digest,
-        "places": places,
-        "entry": state.entry.number,
-        "since": state.entry.moment,
-    }
+    from builder.usecase.digest import answer_channel
+
+    answer = answer_channel(ledger, stack, channel)
+    return None if answer is None else msgspec.to_builtins(answer)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from builder.cli.root import root
 from builder.errors import LedgerError
 from builder.ledger.database import SqliteLedger
+from builder.ledger.events import Promoted
 from builder.ledger.model import NewEntry
 from builder.web.app import make_app
 from builder.web.feed import Feed
@@ -63,6 +68,21 @@ def test_a_channel_answers_with_its_digest_and_where_it_is(client: Client) -> No
     assert answer.text.startswith('{"')
     assert answer.headers["cache-control"] == "no-cache"
     assert client.request("HEAD", "/v1/stacks/core/channels/prod").headers["etag"] == answer.headers["etag"]
+
+
+def test_a_channels_answer_is_the_json_of_digest(client: Client, ledger_path: Path) -> None:
+    words = ["--ledger", str(ledger_path), "digest", "core", "--channel", "prod", "--format", "json"]
+    told = CliRunner().invoke(root, words)
+    assert client.get("/v1/stacks/core/channels/prod").json() == json.loads(told.output)
+
+
+def test_a_channel_whose_image_is_nowhere_answers_too(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.db"
+    promoted = Promoted(stack="core", channel="prod", digest=DIGEST, rules=DIGEST)
+    make_ledger(path, [NewEntry(event=promoted)])
+    with asyncio.Runner() as runner, SqliteLedger(path, Ticking(), write=False) as ledger:
+        value = Client(make_app(Feed(ledger), channel_answer), runner).get("/v1/stacks/core/channels/prod").json()
+    assert (value["digest"], value["repository"], value["reference"], value["places"]) == (DIGEST, "", "", [])
 
 
 def test_who_knows_the_answer_is_told_that_it_is_the_same(client: Client) -> None:
@@ -138,6 +158,8 @@ def test_the_head_is_that_of_the_ledger(client: Client, ledger_path: Path) -> No
 def test_the_description_names_every_address(client: Client) -> None:
     described = client.get("/openapi.json").json()
     assert described == describe()
+    shapes = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert shapes == set(described["components"]["schemas"])
     for path in described["paths"]:
         asked = path.replace("{stack}", "core").replace("{channel}", "prod").replace("{digest}", DIGEST)
         if path != "/v1/events":
