@@ -11,7 +11,7 @@ from builder.deploy.place import Place
 
 def render_report(report: CheckReport) -> str:
     """Render what is wrong, place by place, and what all the rest is."""
-    lines = [f"{where}: {what}" for where, what in _iter_wrong(report)]
+    lines = [_line(f"{_where(place)}: {what}") for place, what in _iter_wrong(report)]
     counted = Counter(
         (image.detail if image.rule != "allowed" else f"allowed by {image.detail}")
         for image in report.images
@@ -19,7 +19,7 @@ def render_report(report: CheckReport) -> str:
     )
     for detail, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
         lines.append(f"{_counted(count, 'image')} {'is' if count == 1 else 'are'} {detail}")
-    lines.extend(f"{_where(place)}: chooses images later: check what it writes" for place in report.choosers)
+    lines.extend(_line(f"{_where(place)}: chooses images later: check what it writes") for place in report.choosers)
     wrong = sum(not image.ok for image in report.images)
     total = f"{_counted(len(report.images), 'image')} in {_counted(report.objects, 'object')}"
     lines.append(f"{total}: {wrong} not pinned to what is recorded" if wrong else f"{total}: all pinned")
@@ -31,7 +31,7 @@ def render_report(report: CheckReport) -> str:
 def render_annotations(report: CheckReport) -> str:
     """Render what is wrong as GitHub Actions' workflow commands, with the counts behind."""
     lines = []
-    for place, what in _iter_wrong_places(report):
+    for place, what in _iter_wrong(report):
         position = f"file={_property(place.file)}" + (f",line={place.line}" if place.line else "")
         text = f"{_named(place)}: {what}"
         lines.append(f"::error {position},title=not pinned::{_message(text)}")
@@ -42,11 +42,12 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _iter_wrong(report: CheckReport) -> Iterator[tuple[str, str]]:
-    return ((_where(place), what) for place, what in _iter_wrong_places(report))
+def _line(text: str) -> str:
+    """Keep what a manifest says on its line: the next one might be a command to who reads the output."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _iter_wrong_places(report: CheckReport) -> Iterator[tuple[PlaceReport, str]]:
+def _iter_wrong(report: CheckReport) -> Iterator[tuple[PlaceReport, str]]:
     for image in report.images:
         if not image.ok:
             yield image.place, f"{image.image}: {image.detail}"

@@ -13,7 +13,7 @@ import yaml
 
 from builder.deploy.allowed import parse_deploy_rules
 from tests.support.deployments import chart, make_project, render_chart
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import ROOT, require_tool, run_tool
 
 pytestmark = pytest.mark.tools
 
@@ -65,3 +65,22 @@ def test_the_list_of_the_page_is_one() -> None:
     rules = parse_deploy_rules(text.encode(), file="stacks/deploy.toml")
     assert [entry.values for entry in rules.allowed] == ["statsd", ""]
     assert rules.repositories == {"mirror.example.org/team/airflow"}
+
+
+@pytest.mark.parametrize("name", ["digest", "deploy-check"])
+def test_what_is_printed_fits_its_schema(name: str, team: Path) -> None:
+    """By a validator that is none of ours: kubernetes-validate brings one."""
+    words = {
+        "digest": ("digest", "core", "--channel", "prod", "--format", "json"),
+        "deploy-check": ("deploy", "check", "--stack", "core", "--channel", "prod", "--json", "base"),
+    }[name]
+    printed = team / "printed.json"
+    program = [sys.executable, "-m", "builder", "--project", str(team), *words]
+    done = subprocess.run(program, cwd=team, capture_output=True, check=False)
+    printed.write_bytes(done.stdout)
+    validator = Path(require_tool("kubernetes-validate")).with_name("python")
+    code = "import json, jsonschema, sys; jsonschema.validate(*(json.load(open(path)) for path in sys.argv[1:]))"
+    run_tool(validator, "-c", code, printed, ROOT / "docs/schemas" / f"{name}.json")
+    broken = team / "broken.json"
+    broken.write_bytes(done.stdout.replace(b'"stack"', b'"stock"'))
+    run_tool(validator, "-c", code, broken, ROOT / "docs/schemas" / f"{name}.json", status=1)

@@ -97,6 +97,14 @@ def test_github_reads_annotations(project: Path, tmp_path: Path) -> None:
     assert last == "1 image in 1 object: 1 not pinned to what is recorded"
 
 
+@pytest.mark.parametrize("words", [(), ("--github",)], ids=["text", "github"])
+def test_a_manifest_writes_no_lines_of_its_own(project: Path, words: tuple[str, ...]) -> None:
+    said = check(project, *PROD, *words, "-", text=pod("x\n::set-env name=A::b\x1b[2J"), status=1)
+    assert len(said.splitlines()) == 2
+    assert not any(line.startswith("::set-env") for line in said.splitlines())
+    assert "\x1b" not in said
+
+
 def test_folders_are_read_whole_in_order(project: Path, tmp_path: Path) -> None:
     for name in ("b.yaml", "a/c.json", "a/d.yml", "e.txt"):
         path = tmp_path / name
