@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.cli.output import render_size, render_table
+from builder.history.layers import PlatformPull
 from builder.lock.diff import CandidateChange, ChangeKind, DebChange, LockDiff
-from builder.usecase.diff import Comparison, PlatformPull, Side
+
+if TYPE_CHECKING:
+    from builder.usecase.diff import Comparison, Side
 
 _MEASURED = {
     "built": "layers of the built images",
@@ -34,6 +37,14 @@ def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "before": _side_to_dict(comparison.before),
         "after": _side_to_dict(comparison.after),
+        **diff_to_dict(diff),
+        "pulls": [pull_to_dict(pull) for pull in comparison.pulls],
+    }
+
+
+def diff_to_dict(diff: LockDiff) -> dict[str, Any]:
+    """Make the JSON form of what differs between locks."""
+    return {
         "differs": not diff.is_empty,
         "head": [{"name": row.name, "before": row.before, "after": row.after} for row in diff.head],
         "candidates": [
@@ -63,7 +74,6 @@ def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
         "unchanged": diff.unchanged,
         "size_before": diff.size_before,
         "size_after": diff.size_after,
-        "pulls": [_pull_to_dict(pull) for pull in comparison.pulls],
     }
 
 
@@ -76,7 +86,8 @@ def _side_to_dict(side: Side) -> dict[str, Any]:
     }
 
 
-def _pull_to_dict(pull: PlatformPull) -> dict[str, Any]:
+def pull_to_dict(pull: PlatformPull) -> dict[str, Any]:
+    """Make the JSON form of what a node pulls."""
     return {
         "platform": pull.platform.name,
         "measured": pull.measured,
@@ -89,9 +100,15 @@ def _pull_to_dict(pull: PlatformPull) -> dict[str, Any]:
 
 def _iter_text(comparison: Comparison) -> Iterator[str]:
     diff = comparison.diff
-    yield f"{comparison.before.label} -> {comparison.after.label}: {_summary(diff)}"
+    yield f"{comparison.before.label} -> {comparison.after.label}: {summarise_diff(diff)}"
     if diff.is_empty:
         return
+    yield from iter_diff(diff)
+    yield from _iter_pulls(comparison)
+
+
+def iter_diff(diff: LockDiff) -> Iterator[str]:
+    """Render what differs between locks, line by line."""
     yield from (f"  {row.name}: {row.before} -> {row.after}" for row in diff.head)
     for title, changes in (
         ("added", diff.of_kind(ChangeKind.ADDED)),
@@ -106,14 +123,19 @@ def _iter_text(comparison: Comparison) -> Iterator[str]:
         yield "Debian packages:"
         rows = [(change.package, _versions(change), _growth(change), change.kind.value) for change in diff.debs]
         yield _indented(render_table(("", "", "", ""), rows, right=(2,)))
-    yield from _iter_pulls(comparison)
 
 
 def _iter_pulls(comparison: Comparison) -> Iterator[str]:
     if not comparison.pulls:
         yield "what a node pulls again is unknown: a base lock is not at hand as its lock wants it"
     for pull in comparison.pulls:
-        yield _pull_line(pull)
+        yield from iter_pull(pull)
+
+
+def iter_pull(pull: PlatformPull) -> Iterator[str]:
+    """Render what a node pulls, line by line."""
+    yield _pull_line(pull)
+    if pull.layers:
         largest = sorted(pull.layers, key=lambda layer: (-layer.size, layer.name))[:_MOST_LAYERS]
         for layer in largest:
             yield f"  {layer.name}  {render_size(layer.size)}"
@@ -125,7 +147,7 @@ def _iter_markdown(comparison: Comparison) -> Iterator[str]:
     diff = comparison.diff
     yield f"### `{comparison.before.label}` → `{comparison.after.label}`"
     yield ""
-    yield f"{_summary(diff)[:1].upper()}{_summary(diff)[1:]}."
+    yield f"{summarise_diff(diff)[:1].upper()}{summarise_diff(diff)[1:]}."
     if diff.is_empty:
         return
     if diff.head:
@@ -151,7 +173,8 @@ def _iter_markdown(comparison: Comparison) -> Iterator[str]:
         yield from ("", *(f"- {_pull_line(pull)}" for pull in comparison.pulls))
 
 
-def _summary(diff: LockDiff) -> str:
+def summarise_diff(diff: LockDiff) -> str:
+    """Say in a line what differs between locks."""
     counts = [
         f"{len(changes)} {title}"
         for title, changes in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -117,6 +118,36 @@ def workers_option(function: _F) -> _F:
         metavar="N",
         help="Most blobs on the way at a time. Default: 4.",
     )(function)
+
+
+def html_option(function: _F) -> _F:
+    """Add `--html`, the file of a page that needs nothing from outside, given as `html`; None where none is wanted."""
+    return click.option(
+        "--html",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a page that needs nothing from outside instead.",
+    )(function)
+
+
+def parse_since(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read a moment, or how long ago it was, as a callback of click: seconds since the epoch."""
+    import datetime as dt
+    import re
+
+    from builder.wiring.ledgers import clock
+
+    del ctx, param
+    if value is None:
+        return None
+    ago = re.fullmatch(r"(\d{1,6})([mhdw])", value)
+    if ago:
+        return clock() - int(ago[1]) * {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}[ago[2]]
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter("write 90m, 12h, 7d or 4w for ago, else 2026-11-30 or 2026-11-30T07:23Z") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
 
 
 def parse_reference_argument(ctx: click.Context, param: click.Parameter, value: str) -> Reference:

@@ -8,15 +8,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import click
 
+from builder.sizes import render_size
+
+__all__ = [
+    "note",
+    "plain",
+    "progress",
+    "render_size",
+    "render_table",
+    "save_page",
+    "show_json",
+    "show_text",
+    "tally",
+]
+
 if TYPE_CHECKING:
     from rich.status import Status
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def show_text(text: str) -> None:
@@ -45,16 +58,6 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
-def render_size(size_bytes: int) -> str:
-    """Render a size by decimal units, as `10.5 MB`."""
-    value = float(size_bytes)
-    for unit in _UNITS:
-        if value < 999.95 or unit == _UNITS[-1]:
-            return f"{size_bytes} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError  # pragma: no cover
-
-
 def render_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Render rows below a header; columns named by index in `right` are set to the right."""
     lines = [tuple(header), *(tuple(row) for row in rows)]
@@ -64,6 +67,20 @@ def render_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right:
         return text.rjust(widths[column]) if column in right else text.ljust(widths[column])
 
     return "\n".join("  ".join(cell(text, column) for column, text in enumerate(line)).rstrip() for line in lines)
+
+
+def save_page(path: Path, text: str) -> None:
+    """Write a page or picture as a file, whole or not at all; raises InvalidInputError where it cannot be written."""
+    from builder.atomic import replacing
+    from builder.errors import InvalidInputError
+
+    try:
+        with replacing(path, mode=0o644) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        hint = "name a file in a folder that is there"
+        raise InvalidInputError(f"cannot be written: {error.strerror}", context=str(path), hint=hint) from error
+    note(f"written to {path}")
 
 
 @contextmanager

@@ -56,6 +56,10 @@ VERBS: dict[str, Verb] = {
     "pull": Verb("builder.cli.pull:command", "Pull an image or artifact as an OCI layout."),
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
     "ls": Verb("builder.cli.ls:command", "List what stands in a repository."),
+    "log": Verb("builder.cli.log:command", "Show what happened to a stack, the newest first."),
+    "show": Verb("builder.cli.show:command", "Show all that is known of an image."),
+    "explain": Verb("builder.cli.explain:command", "Show which input made an image another than the one before."),
+    "compare": Verb("builder.cli.compare:command", "Show what two images have apart, and what a node would pull."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
     "digest": Verb(
         "builder.cli.digest:command", "Give the image that a channel stands for, as a deploy tool reads it."

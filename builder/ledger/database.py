@@ -23,11 +23,12 @@ from builder.errors import LedgerError, LedgerUnavailableError
 from builder.ledger import schema
 from builder.ledger.documents import DocumentRow, decode, decompress, encode
 from builder.ledger.entry import NOTHING, Actor, Entry, StoredDocument, dump_entry, parse_entry
-from builder.ledger.events import Begun, dump_event, parse_event
+from builder.ledger.events import Begun, Built, dump_event, parse_event
 from builder.ledger.marks import marks_of
 from builder.ledger.merkle import inclusion_proof, iter_new_nodes, root_of
 from builder.ledger.model import NewDocument, NewEntry
 from builder.ledger.note import Checkpoint, check_name
+from builder.ledger.stacks import name_stacks
 
 _PAGE: Final = 500
 
@@ -258,13 +259,14 @@ def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: in
         (above,) = connection.execute("SELECT hash FROM entries WHERE number = ?", (number - 1,)).fetchone()
         previous = Digest(above.hex())
     documents = [stored for document in new.documents if (stored := _keep(connection, document)) is not None]
+    event = name_stacks(new.event, lambda digest: _stack_of(connection, digest))
     written = dump_entry(
         number=number,
         previous=previous,
         time=now,
-        kind=new.event.kind,
+        kind=event.kind,
         actor=actor,
-        data=dump_event(new.event),
+        data=dump_event(event),
         documents=documents,
     )
     entry = parse_entry(written)
@@ -290,6 +292,16 @@ def _keep(connection: sqlite3.Connection, document: NewDocument) -> StoredDocume
         (digest, None if row.base is None else str(row.base), row.depth, row.data),
     )
     return StoredDocument(digest=digest, stored=str(row.stored))
+
+
+def _stack_of(connection: sqlite3.Connection, digest: str) -> str:
+    """Find the stack of an image by its build; empty where the ledger has none."""
+    row = connection.execute(
+        "SELECT e.entry FROM marks m JOIN entries e ON e.number = m.number "
+        "WHERE m.name = 'digest' AND m.value = ? AND m.kind = ? ORDER BY m.number DESC LIMIT 1",
+        (digest, Built.kind),
+    ).fetchone()
+    return "" if row is None else str(parse_entry(row[0]).data.get("stack", ""))
 
 
 def _size(connection: sqlite3.Connection) -> int:

@@ -101,6 +101,8 @@ class Built(Event, frozen=True, kw_only=True):
     compression: str = ""
     seconds: float = 0.0
     revisions: tuple[Revisions, ...] = ()
+    formats: tuple[str, ...] = ()
+    """What decides about its bytes beside the lock, as `segment 1`, `zstd 1.5.7`; empty where it is not known."""
 
 
 class TagMove(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +137,8 @@ class Tested(Event, frozen=True, kw_only=True):
     report: str = ""
     """Digest of the report's document."""
     seconds: float = 0.0
+    stack: str = ""
+    """Whose image it is; filled in at appending, where the ledger knows it (stacks.py)."""
 
 
 class Scanned(Event, frozen=True, kw_only=True):
@@ -152,6 +156,8 @@ class Scanned(Event, frozen=True, kw_only=True):
     """Findings by severity."""
     report: str = ""
     summary: str = ""
+    stack: str = ""
+    """As of a test."""
 
 
 class Rebuilt(Event, frozen=True, kw_only=True):
@@ -166,6 +172,8 @@ class Rebuilt(Event, frozen=True, kw_only=True):
     difference: str = ""
     statement: str = ""
     """Digest of the in-toto statement's document."""
+    stack: str = ""
+    """As of a test."""
 
 
 class Requested(Event, frozen=True, kw_only=True):
@@ -251,6 +259,8 @@ class Seen(Event, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     stack: str = ""
     channel: str = ""
+    stacks: tuple[str, ...] = ()
+    """Whose images run, sorted; filled in at appending."""
 
 
 class Removed(Event, frozen=True, kw_only=True):
@@ -261,6 +271,8 @@ class Removed(Event, frozen=True, kw_only=True):
     repository: str
     digests: tuple[DigestText, ...]
     reason: str = ""
+    stacks: tuple[str, ...] = ()
+    """Whose images they were, sorted; filled in at appending."""
 
 
 EVENTS: Final[Mapping[str, type[Event]]] = {

@@ -29,11 +29,12 @@ def marks_of(entry: Entry) -> tuple[Mark, ...]:
     """List the marks of an entry, sorted, without repeats.
 
     - `kind`: of each entry.
-    - `stack`: of what names one.
+    - `stack`: of what names one, or is about an image of one.
     - `digest`: of what is about an image: its index, manifests and configs.
     - `lock`: of what is about a lock, by its digest.
     - `channel`, as `core prod`: of what asks for a move of it, agrees to it, or is one.
     - `repository`, `cluster`: of what happened in one.
+    - `tag`, as `prod registry.example.org/team/airflow`: of pushes that moved it.
     """
     event = parse_event(entry.kind, entry.data)
     found = {("kind", entry.kind)}
@@ -50,15 +51,18 @@ def _iter_marks(event: Event) -> Iterator[Mark]:
             yield from (("stack", stack), ("lock", lock))
         case Pushed(digest=digest, repository=repository, stack=stack):
             yield from (("digest", digest), ("repository", repository), *_named(stack))
-        case Tested(digest=digest) | Scanned(digest=digest) | Rebuilt(digest=digest):
-            yield "digest", digest
+            yield from (("tag", f"{move.tag} {repository}") for move in event.tags)
+        case Tested() | Scanned() | Rebuilt():
+            yield from (("digest", event.digest), *_named(event.stack))
         case Requested() | Approved() | Promoted():
             channel = f"{event.stack} {event.channel}"
             yield from (("stack", event.stack), ("digest", event.digest), ("channel", channel))
         case Seen(images=images, cluster=cluster, stack=stack):
-            yield from (*(("digest", image.digest) for image in images), ("cluster", cluster), *_named(stack))
+            yield from (*(("digest", image.digest) for image in images), ("cluster", cluster))
+            yield from _named(stack, *event.stacks)
         case Removed(repository=repository, digests=digests):
             yield from (("repository", repository), *(("digest", digest) for digest in digests))
+            yield from _named(*event.stacks)
 
 
 def _marks_of_build(event: Built) -> Iterator[Mark]:
@@ -67,5 +71,5 @@ def _marks_of_build(event: Built) -> Iterator[Mark]:
         yield from (("digest", platform.manifest), ("digest", platform.config))
 
 
-def _named(stack: str) -> tuple[Mark, ...]:
-    return (("stack", stack),) if stack else ()
+def _named(*stacks: str) -> tuple[Mark, ...]:
+    return tuple(("stack", stack) for stack in stacks if stack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from builder.ledger.events import Built, Event, Promoted, Pushed, parse_event
 from builder.ledger.model import LedgerReader
 
 _E = TypeVar("_E", bound=Event)
+_LARGEST_PAGE = 800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,34 @@ def event_of(entry: Entry, kind: type[_E]) -> _E:
     if not isinstance(event, kind):
         raise LedgerError(f"is of the kind {entry.kind}, not {kind.kind}", context=f"entry {entry.number}")
     return event
+
+
+def iter_found(
+    ledger: LedgerReader,
+    name: str,
+    value: str,
+    *,
+    kinds: Sequence[str] = (),
+    before: int | None = None,
+    first: int = 25,
+) -> Iterator[Entry]:
+    """Iterate over entries that have a mark, the newest first, page by page: what is not asked for is not read.
+
+    Args:
+        ledger: that has them.
+        name: of the mark.
+        value: of the mark.
+        kinds: of entries; all where empty.
+        before: number that they are below.
+        first: length of the first page; each is longer than the one before.
+    """
+    size = first
+    while True:
+        page = ledger.find(name, value, kinds=kinds, before=before, limit=size)
+        yield from page
+        if len(page) < size:
+            return
+        before, size = page[-1].number, min(size * 4, _LARGEST_PAGE)
 
 
 def channel_state(ledger: LedgerReader, stack: str, channel: str) -> ChannelState | None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from packaging.version import InvalidVersion, Version
 
-from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, StackLock
+from builder.lock.model import BaseLock, LockedCandidate, LockedFile, StackLock
 
 
 class ChangeKind(StrEnum):
@@ -212,27 +212,40 @@ def _files(lock: StackLock) -> str:
     return ", ".join(f"{path} ({file.sha256.hex[:12]})" for path, file in lock.files) or "none"
 
 
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A Debian package of a base, made of debs or an image."""
+
+    version: str
+    identity: str
+    """Of its deb; of one in an image, nothing but the version is known."""
+    size: int
+
+
 def _iter_debs(before: BaseLock, after: BaseLock) -> Iterator[DebChange]:
-    old, new = _debs(before), _debs(after)
+    old, new = _packages(before), _packages(after)
     for package in sorted(old | new):
         one, two = old.get(package, ()), new.get(package, ())
-        versions = tuple(", ".join(sorted({deb.version for deb in debs})) for debs in (one, two))
-        if {deb.file.sha256 for deb in one} == {deb.file.sha256 for deb in two}:
+        versions = tuple(", ".join(sorted({found.version for found in packages})) for packages in (one, two))
+        if {found.identity for found in one} == {found.identity for found in two}:
             continue
         yield DebChange(
             package=package,
             kind=_deb_kind(*versions),
             before=versions[0],
             after=versions[1],
-            size_before=max((deb.file.size for deb in one), default=0),
-            size_after=max((deb.file.size for deb in two), default=0),
+            size_before=max((found.size for found in one), default=0),
+            size_after=max((found.size for found in two), default=0),
         )
 
 
-def _debs(base: BaseLock) -> dict[str, tuple[LockedDeb, ...]]:
-    found: dict[str, tuple[LockedDeb, ...]] = {}
+def _packages(base: BaseLock) -> dict[str, tuple[_Package, ...]]:
+    found: dict[str, tuple[_Package, ...]] = {}
     for deb in base.debs:
-        found[deb.package] = (*found.get(deb.package, ()), deb)
+        package = _Package(deb.version, deb.file.sha256.hex, deb.file.size)
+        found[deb.package] = (*found.get(deb.package, ()), package)
+    for name, version in sorted({(*text.partition("=")[::2],) for image in base.images for text in image.packages}):
+        found[name] = (*found.get(name, ()), _Package(version, version, 0))
     return found
 
 

@@ -47,6 +47,10 @@ class DirectoryArtefactStore:
         _stamp_use(path, status)
         return path
 
+    def keys(self, kind: str) -> tuple[str, ...]:
+        """List the keys of what is there of a kind, sorted."""
+        return tuple(sorted(path.name for path in (self.root / "artefacts" / kind).glob("*/*")))
+
     def put(self, kind: str, key: str, chunks: Iterable[bytes]) -> Path:
         """Keep one atomically; the first of several writers wins."""
         descriptor, name = tempfile.mkstemp(dir=self._temporary_folder(), prefix="put-")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from builder.digest import Digest
 from builder.errors import BuilderError, InvalidInputError
+from builder.history.layers import LayerPull, PlatformPull, sum_pull
 from builder.image.parts import LayerParts, plan_parts
 from builder.image.sources import DebSource, DeclaredSource, EntriesSource, FilesSource, Source, WheelSource
 from builder.lock.base import parse_base_lock
@@ -45,35 +46,6 @@ class Side:
     """Of the lock file's bytes."""
     base: BaseLock | None
     """None where it is not at hand as the lock wants it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerPull:
-    """A layer that a node pulls."""
-
-    name: str
-    size: int
-    """Compressed bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformPull:
-    """What a node of one platform pulls, that holds the first side's image."""
-
-    platform: Platform
-    layers: tuple[LayerPull, ...]
-    """Lowest first."""
-    held: int
-    """Layers of the second side that it holds."""
-    held_size: int
-    """Their bytes."""
-    measured: str
-    """`built` where layers and sizes are those of built images, `sizes` where sizes are, `estimate` where neither is."""
-
-    @property
-    def size(self) -> int:
-        """Bytes to pull."""
-        return sum(layer.size for layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +178,7 @@ def _pull(
     if held is not None and wanted is not None:
         digests = {digest for _, digest, _ in held}
         rows = [(LayerPull(name=name, size=size), digest in digests) for name, digest, size in wanted]
-        return _sum(platform, rows, "built")
+        return sum_pull(platform, rows, "built")
     contents = {_content(before.lock, base_before, layer) for layer in plan_parts(before.lock, base_before, platform)}
     sizes = {name: size for name, _, size in wanted or ()}
     parts = plan_parts(after.lock, base_after, platform)
@@ -217,34 +189,20 @@ def _pull(
         )
         for layer in parts
     ]
-    return _sum(platform, rows, "sizes" if wanted is not None else "estimate")
-
-
-def _sum(platform: Platform, rows: list[tuple[LayerPull, bool]], measured: str) -> PlatformPull:
-    held = [layer for layer, is_held in rows if is_held]
-    return PlatformPull(
-        platform=platform,
-        layers=tuple(layer for layer, is_held in rows if not is_held),
-        held=len(held),
-        held_size=sum(layer.size for layer in held),
-        measured=measured,
-    )
+    return sum_pull(platform, rows, "sizes" if wanted is not None else "estimate")
 
 
 def _built_layers(
     images: Mapping[str, LayoutImage], lock: Digest, platform: Platform
 ) -> tuple[tuple[str, Digest, int], ...] | None:
     """List name, digest and size of a built image's layers; None where it is not built."""
-    from builder.usecase.inspect import HISTORY_PREFIX
+    from builder.image.view import view_platform
 
     image = images.get(f"{lock} {platform.name}")
     if image is None:
         return None
     built = next(found for found in image.platforms if found.platform == platform)
-    return tuple(
-        (line.created_by.removeprefix(HISTORY_PREFIX).partition(":")[0], descriptor.digest, descriptor.size)
-        for line, descriptor in zip(built.config.history, built.manifest.layers, strict=True)
-    )
+    return tuple((layer.name, layer.digest, layer.size) for layer in view_platform(built).layers)
 
 
 def _content(lock: StackLock, base: BaseLock, layer: LayerParts) -> tuple[object, ...]:

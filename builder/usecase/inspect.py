@@ -9,44 +9,14 @@ from typing import TYPE_CHECKING, Any
 from builder.digest import Digest
 from builder.errors import BuilderError, BuildError
 from builder.image.layout_reader import FolderLayout
+from builder.image.view import PlatformView, view_platform
 from builder.oci.config import format_time
-from builder.oci.layout import INDEX_FILE, LayoutImage, PlatformImage, parse_layout
+from builder.oci.layout import INDEX_FILE, LayoutImage, parse_layout
 from builder.platform import Platform
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
 
 if TYPE_CHECKING:
     from builder.image.assemble import BuiltImage
-
-HISTORY_PREFIX = "airflow-kubler "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerView:
-    """One layer."""
-
-    name: str
-    digest: Digest
-    diff_id: Digest
-    size: int
-    """Compressed bytes."""
-    contents: tuple[str, ...]
-    """As `botocore==1.40.1` for a distribution, `libc6=2.41-12` for a deb."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformView:
-    """One platform's image."""
-
-    platform: Platform
-    manifest_digest: Digest
-    config_digest: Digest
-    created: int
-    layers: tuple[LayerView, ...]
-
-    @property
-    def size(self) -> int:
-        """Compressed bytes of all layers."""
-        return sum(layer.size for layer in self.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,31 +60,9 @@ def inspect_layout(layout: Path, platforms: tuple[Platform, ...] = ()) -> ImageV
     return ImageView(
         stack=image.name,
         index_digest=image.descriptor.digest,
-        platforms=tuple(_view(found) for found in image.platforms if not platforms or found.platform in platforms),
-    )
-
-
-def _view(image: PlatformImage) -> PlatformView:
-    layers = []
-    for line, descriptor, diff_id in zip(
-        image.config.history, image.manifest.layers, image.config.diff_ids, strict=True
-    ):
-        name, _, contents = line.created_by.removeprefix(HISTORY_PREFIX).partition(":")
-        layers.append(
-            LayerView(
-                name=name,
-                digest=descriptor.digest,
-                diff_id=diff_id,
-                size=descriptor.size,
-                contents=tuple(contents.split()),
-            ),
-        )
-    return PlatformView(
-        platform=image.platform,
-        manifest_digest=image.descriptor.digest,
-        config_digest=image.manifest.config.digest,
-        created=image.config.created,
-        layers=tuple(layers),
+        platforms=tuple(
+            view_platform(found) for found in image.platforms if not platforms or found.platform in platforms
+        ),
     )
 
 
