@@ -85,7 +85,8 @@ def read_record(
         like: an image that may be of the same locks, which then are not read again.
     """
     missing: list[str] = []
-    index_size, platforms = _read_platforms(built, read, missing)
+    index_size, platforms, gone = read_platforms(built, read)
+    missing += gone
     if like is not None and like.lock is not None and like.lock_digest == built.lock:
         lock: StackLock | None = like.lock
     else:
@@ -143,27 +144,23 @@ def record_of(
     )
 
 
-def _read_platforms(built: Built, read: ReadDocument, missing: list[str]) -> tuple[int, tuple[PlatformImage, ...]]:
+def read_platforms(built: Built, read: ReadDocument) -> tuple[int, tuple[PlatformImage, ...], tuple[str, ...]]:
+    """Read an image's own documents: the size of its index, its platforms, and what is not at hand."""
+    missing: list[str] = []
     data = _read(built.digest, "its index", read, missing)
-    if data is None:
-        return 0, ()
+    found = []
     try:
-        found = []
-        for descriptor in parse_index(data).manifests:
-            manifest_data = read(descriptor.digest)
+        for descriptor in parse_index(data).manifests if data is not None else ():
+            manifest_data = _read(str(descriptor.digest), "the manifest", read, missing)
             if manifest_data is None or descriptor.platform is None:
-                missing.append(f"the manifest {descriptor.digest} is not in the ledger")
                 continue
             manifest = parse_manifest(verify_bytes(descriptor, manifest_data))
-            config_data = read(manifest.config.digest)
-            if config_data is None:
-                missing.append(f"the config {manifest.config.digest} is not in the ledger")
-                continue
-            found.append(_platform(descriptor.platform, descriptor, manifest, config_data))
+            config_data = _read(str(manifest.config.digest), "the config", read, missing)
+            if config_data is not None:
+                found.append(_platform(descriptor.platform, descriptor, manifest, config_data))
     except BuilderError as error:
         missing.append(f"its documents cannot be read: {error}")
-        return len(data), ()
-    return len(data), tuple(sorted(found, key=lambda image: image.platform))
+    return len(data or b""), tuple(sorted(found, key=lambda image: image.platform)), tuple(missing)
 
 
 def _platform(platform: Platform, descriptor: Descriptor, manifest: Manifest, data: bytes) -> PlatformImage:

@@ -124,7 +124,7 @@ def _locked(event: Locked) -> str:
     if event.base_moves:
         parts.append(f"{event.base}: {tell_moves(event.base_moves, 2)}")
     told = "; ".join(part for part in parts if part)
-    if not event.before:
+    if not event.before and not told:
         return f"first lock, Airflow {event.airflow} on {event.base}"
     return told or "nothing moved: rules or words of the lock"
 

@@ -14,11 +14,10 @@ from builder.errors import PlanError
 from builder.image.base_facts import airflow_passwd
 from builder.image.contract import AIRFLOW_UID, USER_HOME, contract_entries
 from builder.image.sources import DebSource, DeclaredSource, EntriesSource, FilesSource, Source, WheelSource
+from builder.image.view import BASE_LAYER, PYTHON_LAYER
 from builder.lock.model import BaseLock, LockedDeb, LockedImage, StackLock
 from builder.platform import Platform
 
-BASE_LAYER = "base"
-PYTHON_LAYER = "python"
 CONTRACT_LAYER = "contract"
 DECLARED_LAYER = "declared"
 FILES_LAYER = "files"

@@ -10,6 +10,8 @@ from builder.oci.layout import PlatformImage
 from builder.platform import Platform
 
 HISTORY_PREFIX: Final = "airflow-kubler "
+BASE_LAYER: Final = "base"
+PYTHON_LAYER: Final = "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -13,9 +13,12 @@ from builder.ledger.entry import Entry
 from builder.ledger.events import Seen
 from builder.ledger.marks import marks_of
 from builder.ledger.model import LedgerReader
-from builder.ledger.queries import iter_found
+from builder.ledger.note import Checkpoint
+from builder.ledger.queries import ChannelState, channels_of, iter_found
 from builder.usecase.recorded import check_stack
 
+MOST_ON_A_PAGE: Final = 2000
+"""Entries that a page has room for."""
 _FIRST_PAGE: Final = 25
 _LARGEST_PAGE: Final = 800
 _OLD_IN_A_ROW: Final = 100
@@ -35,6 +38,35 @@ class LogQuery:
     since: int | None = None
     """Seconds since the epoch."""
     limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """What a page of the log tells."""
+
+    query: LogQuery
+    entries: tuple[Entry, ...]
+    """The newest first."""
+    more: bool
+    """Whether there are older ones."""
+    channels: tuple[ChannelState, ...]
+    """Of the stack; empty where all are asked for."""
+    head: Checkpoint
+    """Of the ledger, as it was."""
+
+
+def log_page(ledger: LedgerReader, query: LogQuery) -> LogPage:
+    """Read what a page of the log tells; raises as `read_log`."""
+    head = ledger.head()
+    limit = query.limit or MOST_ON_A_PAGE
+    entries = read_log(ledger, replace(query, limit=limit + 1))
+    return LogPage(
+        query=query,
+        entries=entries[:limit],
+        more=len(entries) > limit,
+        channels=channels_of(ledger, query.stack) if query.stack else (),
+        head=head,
+    )
 
 
 def read_log(ledger: LedgerReader, query: LogQuery) -> tuple[Entry, ...]:
