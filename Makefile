@@ -41,8 +41,9 @@ tools: env ## real peers for the tests: installed on Debian as root, else said w
 test: env tools lint types ## everything
 	$(BIN)/pytest
 
-golden: env ## write the digests that any machine must give into tests/golden
+golden: env ## write what any machine must give: digests into tests/golden, the picture in docs
 	$(BIN)/python tests/golden/write.py
+	$(BIN)/python tests/golden/graph.py
 
 schemas: env ## write docs/schemas and tests/golden/deploy, after a form or a shape changed
 	$(BIN)/python -m tests.golden.write_deploy

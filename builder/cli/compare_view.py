@@ -30,8 +30,12 @@ def _iter_text(found: ImageComparison) -> Iterator[str]:
     else:
         yield f"{render_count(len(found.moved), 'difference')} in what the images say that they hold"
         yield from _table([(name, f"{old or '-'} -> {new or '-'}") for name, old, new in found.moved])
+    shown: dict[tuple[FileChange, ...], PlatformComparison] = {}
     for one in found.platforms:
         yield from _iter_platform(one)
+        if one.files is not None:
+            yield from _iter_files(one.files, shown.get(one.files))
+            shown.setdefault(one.files, one)
     only = {image.platform for image in found.before.platforms} ^ {image.platform for image in found.after.platforms}
     yield from (f"{platform}: only one of them has it" for platform in sorted(only))
 
@@ -42,12 +46,16 @@ def _iter_platform(one: PlatformComparison) -> Iterator[str]:
     gone = [pair for pair in one.layers if pair.after is None]
     if gone:
         yield f"  gone: {', '.join(pair.name for pair in gone)}"
-    if one.files is None:
+
+
+def _iter_files(files: tuple[FileChange, ...], like: PlatformComparison | None) -> Iterator[str]:
+    if like is not None and files:
+        yield f"  files: the same paths as on {like.platform}"
         return
-    counts = Counter(change.kind for change in one.files)
+    counts = Counter(change.kind for change in files)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in ("added", "removed", "changed") if counts[kind])
     yield f"  files: {told or 'none differs'}"
-    yield from _table([_file_row(change) for change in one.files], right=(2,))
+    yield from _table([_file_row(change) for change in files], right=(2,))
 
 
 def _file_row(change: FileChange) -> tuple[str, str, str, str, str]:

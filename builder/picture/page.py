@@ -58,7 +58,7 @@ def is_address(value: object) -> bool:
     >>> is_address("https://ci.example.org/run/1"), is_address("javascript:alert(1)")
     (True, False)
     """
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
         return False
     try:
         parts = urlsplit(value)

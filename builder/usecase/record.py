@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from builder.digest import Digest
 from builder.errors import LockInvalidError
@@ -36,6 +36,7 @@ from builder.lock.pylock import parse_stack_lock
 from builder.oci.layout import blob_path
 from builder.usecase.build import is_archive, read_lock
 
+OWN_ENGINE: Final = "airflow-kubler"
 ReadBlob = Callable[[Digest], bytes]
 """Gives an index, manifest or config of an image by digest."""
 
@@ -124,6 +125,8 @@ def knows_build(ledger: LedgerReader, locks: Path, summary: Mapping[str, Any], e
 
 def record_build(ledger: Ledger, done: BuildDone, actor: Actor) -> Entry:
     """Record a build."""
+    from builder.image.formats import format_names
+
     platforms = tuple(_platform(name, one) for name, one in sorted(done.summary["platforms"].items()))
     event = Built(
         stack=done.locks.stack.stack,
@@ -136,6 +139,7 @@ def record_build(ledger: Ledger, done: BuildDone, actor: Actor) -> Entry:
         compression=done.compression,
         seconds=round(done.seconds, 3),
         revisions=tuple(revisions for revisions, _ in done.revisions),
+        formats=format_names() if done.engine == OWN_ENGINE else (),
     )
     before = _latest_build(ledger, event.stack)
     documents = (

@@ -80,14 +80,14 @@ def show_image(ledger: LedgerReader, text: str) -> Shown:
     first = builds[-1]
     record = open_record(ledger, type(found)(built=event_of(first, Built), entry=first), name=text)
     before = build_before(ledger, found.entry, built)
-    locks = ledger.find("lock", built.lock, kinds=(Locked.kind,), limit=1)
+    locks = ledger.find("lock", built.lock, kinds=(Locked.kind,))
     states = channels_of(ledger, built.stack)
     return Shown(
         asked=text,
         digest=digest,
         record=record,
         times_built=len(builds),
-        locked=locks[0] if locks else None,
+        locked=locks[-1] if locks else None,
         explanation=explain(open_record(ledger, before, like=record), record) if before else None,
         findings=ledger.find("digest", digest, kinds=_FINDINGS, limit=_MOST_FINDINGS),
         places=places_of(ledger, digest),

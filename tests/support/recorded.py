@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from builder.digest import Digest
-from builder.image.assemble import BuiltImage, assemble
-from builder.image.output import image_blobs
+from builder.image.assemble import Assembly, BuiltImage, assemble
+from builder.image.compress import Compressor
 from builder.image.layout_folder import write_layout
+from builder.image.output import image_blobs
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.entry import Entry
 from builder.ledger.events import Built, BuiltPlatform, Event, Locked, Move
 from builder.ledger.model import NewDocument, NewEntry
 from builder.lock.base import dump_base_lock
-from builder.lock.model import StackLock
+from builder.lock.model import LockedCandidate, LockedFile, PlannedLayer, StackLock
 from builder.lock.pylock_writer import dump_stack_lock
 from builder.platform import Platform
 from builder.stack.inputs import base_inputs_digest
+from builder.wheel.bytecode import Source, bytecode_entries
 from tests.support.ledgers import ALICE, ORIGIN, Ticking
-from tests.support.made_up import World
+from tests.support.made_up import World, make_deb
 
 FORMATS = ("segment 1", "layer 1", "zstd 1.5.7", "zlib-ng 2.2.4")
 
@@ -68,8 +71,13 @@ class History:
         layout: Path | None = None,
         moves: Sequence[Move] = (),
         engine: str = "airflow-kubler",
+        python: str = "",
+        compressor: Compressor | None = None,
     ) -> Recorded:
-        """Lock, build and record the stack of a world; into a layout too, where one is named."""
+        """Lock, build and record the stack of a world; into a layout too, where one is named.
+
+        Another `python` compiles to other bytecode; another `compressor` than the lock's makes other bytes of equal tars.
+        """
         base = dump_base_lock(replace(world.base, inputs=base_inputs_digest(world.base.base)))
         stack = replace(world.stack, base_lock=Digest.of(base))
         lock = dump_stack_lock(stack)
@@ -78,7 +86,7 @@ class History:
             world.base,
             lock_digest=Digest.of(lock),
             platforms=tuple(platforms) or stack.platforms,
-            assembly=world.assembly(),
+            assembly=_assembly(world, python, compressor),
         )
         if layout is not None:
             write_layout(layout, image_blobs(image))
@@ -95,6 +103,60 @@ class History:
         self.append(locked, documents=(lock, base))
         (entry,) = self.append(built, documents=documents)
         return Recorded(image=image, entry=entry, lock=lock, base=base)
+
+
+def change_deb(world: World, package: str, version: str, *, content: bytes = b"new") -> World:
+    """Give the base another version of a deb, on all platforms."""
+    debs = []
+    for deb in world.base.debs:
+        if deb.package == package:
+            data = make_deb(package, {f"usr/lib/{package}": content}, architecture=deb.architecture, version=version)
+            name = f"{package}_{version}_{deb.architecture}.deb"
+            file = LockedFile(name=name, size=len(data), sha256=world.files.add(data))
+            changed = replace(deb, version=version, pool_path=f"pool/main/{name}", file=file)
+        debs.append(changed if deb.package == package else deb)
+    return replace(world, base=replace(world.base, debs=tuple(debs)))
+
+
+def change_stack(world: World, **changes: Any) -> World:
+    """Change what the stack's lock says."""
+    return replace(world, stack=replace(world.stack, **changes))
+
+
+def change_base(world: World, **changes: Any) -> World:
+    """Change what the base file says."""
+    return replace(world, base=replace(world.base, base=replace(world.base.base, **changes)))
+
+
+def add_candidates(world: World, *candidates: LockedCandidate, layer: str = "tiny-new") -> World:
+    """Lock more distributions, in a layer of their own."""
+    new = PlannedLayer(name=layer, stack="tiny", projects=tuple(sorted(one.project for one in candidates)))
+    rows = sorted((*world.stack.candidates, *candidates), key=lambda one: (one.project, one.version))
+    return change_stack(world, candidates=tuple(rows), plan=(*world.stack.plan, new))
+
+
+def _assembly(world: World, python: str, compressor: Compressor | None) -> Assembly:
+    assembly = world.assembly()
+    intake = assembly.intake
+    if python:
+        compiler = _OtherCompiler(python)
+        intake = replace(
+            intake, interpreter=python, bytecode=lambda entries: bytecode_entries(entries, compiler, "3.13")
+        )
+    if compressor is not None:
+        intake = replace(intake, compressor=compressor.name)
+        assembly = replace(assembly, compressor=compressor)
+    return replace(assembly, intake=intake)
+
+
+class _OtherCompiler:
+    """Gives other bytecode for each version."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version.encode()
+
+    def compile(self, sources: Sequence[Source]) -> Sequence[bytes | None]:
+        return [self._version + source.data for source in sources]
 
 
 def _built(stack: StackLock, image: BuiltImage, lock: bytes, formats: Sequence[str], engine: str) -> Built:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 
-from builder.buildkit.filesystem import flatten, name_differences
+import pytest
+
+from builder.buildkit.filesystem import flatten, flatten_some, name_differences
+from builder.errors import IntegrityError
 
 
 def layer(**files: bytes | None) -> list[bytes]:
@@ -29,3 +33,31 @@ def test_changed_missing_and_added_paths_are_named() -> None:
 
 def test_a_whiteout_removes_what_lies_below() -> None:
     assert set(flatten([layer(a=b"1", b=b"2"), layer(**{".wh.a": b""})])) == {"b"}
+
+
+def test_some_layers_are_laid_over_one_another_without_the_others() -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        link = tarfile.TarInfo("b")
+        link.type, link.linkname = tarfile.LNKTYPE, "below/a"
+        tar.addfile(link)
+    nodes = flatten_some(
+        [("one", layer(a=b"1", c=b"2")), ("two", [raw.getvalue()]), ("three", layer(**{".wh.c": b""}))]
+    )
+    assert {path: (node.kind, node.target, node.layer) for path, node in nodes.items()} == {
+        "a": ("file", "", "one"),
+        "b": ("hardlink", "below/a", "two"),
+        "c": ("whiteout", "", "three"),
+    }
+    # In which layer it lies makes no difference.
+    assert flatten_some([("x", layer(a=b"1"))]) == flatten([layer(a=b"1")])
+
+
+def test_a_layer_is_read_to_its_end_so_that_its_hash_is_checked() -> None:
+    def chunks() -> Iterator[bytes]:
+        # More than is read ahead of the tar's end.
+        yield layer(a=b"1")[0] + bytes(3 << 20)
+        raise IntegrityError("is another than its digest says")
+
+    with pytest.raises(IntegrityError, match="is another"):
+        flatten([chunks()])

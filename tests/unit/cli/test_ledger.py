@@ -107,6 +107,7 @@ def test_tests_and_scans_of_others_are_recorded_with_their_reports(ask: Ask, tmp
         "digest": digest,
         "name": "stack",
         "passed": False,
+        "stack": "core",
         "report": test["documents"][0]["digest"],
         "summary": "1 failed",
     }
