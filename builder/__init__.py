@@ -11,6 +11,7 @@ An image is a pure function of its lock. The words of this code:
 Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down -> store/ files by hash ->
 wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container, registry/ others.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
+ledger/ what happened, history/ what it tells of images, picture/ how that looks.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
 """
 

@@ -28,7 +28,7 @@ def render_entries(entries: Sequence[Entry], *, stack: str) -> str:
         moment = entry.moment.replace("T", " ")[:16]
         about = () if stack else (told.stack or "-",)
         digest = short_digest(told.digest) or "-"
-        rows.append((f"{mark} {moment}", entry.kind, *about, digest, told.what, entry.actor.name))
+        rows.append((f"{mark} {moment}", entry.kind, *about, digest, entry.actor.name, told.what))
     # Kinds have one width, so that lines which come one by one stand below each other.
     rows = [(row[0], row[1].ljust(10), *row[2:]) for row in rows]
     return render_table(("",) * len(rows[0]), rows).split("\n", 1)[1]

@@ -149,6 +149,12 @@ CASES = {
         kinds=(CauseKind.FORMATS,),
         layers=("python", "tiny-alpha", "tiny-rest"),
     ),
+    "another engine": Case(
+        after={"python": "as another engine", "engine": "buildkit", "formats": ()},
+        says="nothing but engine airflow-kubler -> buildkit",
+        kinds=(CauseKind.ENGINE,),
+        layers=("python", "tiny-alpha", "tiny-rest"),
+    ),
     "one more platform": Case(
         before={"platforms": (AMD64,)}, says="nothing but linux/arm64 is new", kinds=(CauseKind.PLATFORMS,), layers=()
     ),

@@ -9,13 +9,16 @@ import pytest
 
 from builder.digest import Digest
 from builder.errors import IntegrityError
+from builder.history.causes import find_causes
 from builder.history.contents import debs_of, distributions_of
-from builder.history.image import ReadDocument, read_record, record_of
+from builder.history.image import ImageRecord, ReadDocument, read_record, record_of
 from builder.history.items import ItemKind, items_of
 from builder.history.layers import changed_layers, pull_of
 from builder.ledger.database import SqliteLedger
 from builder.ledger.events import Built
 from builder.ledger.queries import event_of
+from builder.lock.diff import diff_locks
+from builder.lock.model import LockedImage
 from tests.support.made_up import bump, make_world
 from tests.support.recorded import History, Recorded
 
@@ -117,3 +120,43 @@ def test_an_image_that_says_nothing_of_its_lock_is_none_of_ours(built: tuple[His
     bare = replace(platforms[0], config=replace(platforms[0].config, run=run))
     with pytest.raises(IntegrityError, match="does not say which lock it was built from"):
         record_of((bare,), one.digest, 7, reader(history), name="somewhere")
+
+
+def of_image(record: ImageRecord, manifest: str, *packages: str) -> ImageRecord:
+    """Put an image on a base that is an image, with these Debian packages."""
+    assert record.base is not None
+    images = tuple(
+        LockedImage(
+            platform=image.platform,
+            manifest=Digest.of(manifest.encode()),
+            layers=(),
+            python="/usr/bin/python3.13",
+            python_build=Digest.of(b"python"),
+            init=(),
+            passwd="",
+            packages=packages,
+        )
+        for image in record.platforms
+    )
+    return replace(record, base=replace(record.base, debs=(), images=images))
+
+
+def test_packages_of_a_base_that_is_an_image_are_known_and_moved_by_it(
+    built: tuple[History, Recorded, Recorded],
+) -> None:
+    history, one, _ = built
+    record = read_record(event_of(one.entry, Built), one.entry, reader(history))
+    before = of_image(record, "one", "bash=5", "libc6=2.41-12")
+    after = of_image(record, "two", "bash=5", "libc6=2.41-13", "zlib1g=1")
+    assert [(row.name, row.version, row.platforms) for row in debs_of(after)] == [
+        ("bash", "5", ()),
+        ("libc6", "2.41-13", ()),
+        ("zlib1g", "1", ()),
+    ]
+    assert before.lock is not None
+    diff = diff_locks(before.lock, before.lock, bases=(before.base, after.base))
+    assert [(cause.what, cause.brought) for cause in find_causes(before, after, diff)] == [
+        ("libc6 2.41-12 -> 2.41-13", "of the base's image"),
+        ("zlib1g 1 is new", "of the base's image"),
+        ("the image that the base is", ""),
+    ]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from builder.buildkit.filesystem import Node, flatten
 from builder.errors import DigestMismatchError, IntegrityError, LedgerError, MissingBlobError
 from builder.history.image import ImageRecord
+from builder.image.compress import decompress
 from builder.image.layout_reader import FolderLayout
 from builder.ledger.database import SqliteLedger
 from builder.ledger.events import Pushed
+from builder.lock.model import PlannedLayer
 from builder.oci.descriptor import Descriptor
-from builder.oci.layout import blob_path
+from builder.oci.layout import blob_path, parse_layout
 from builder.registry.model import parse_repository
 from builder.stack.model import BaseFile
 from builder.store.artefacts import DirectoryArtefactStore
@@ -29,7 +32,7 @@ from builder.usecase.compare import (
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from builder.wiring.blobs import make_blob_opener
 from tests.support.made_up import World, bump, make_world
-from tests.support.recorded import History, Recorded, change_base, change_deb
+from tests.support.recorded import History, Recorded, change_base, change_deb, change_stack
 from tests.support.registries import SmallRegistry
 from tests.support.registry_images import client, close_clients
 
@@ -153,6 +156,44 @@ def test_modes_and_links_and_folders_that_both_have_are_compared(
         "etc/localtime": "target /usr/share/zoneinfo/UTC -> /etc/utc",
         "srv": "mode 0755 -> 1777",
     }
+
+
+CHANGES: dict[str, Callable[[World], World]] = {
+    "distribution": bump,
+    "deb": lambda world: change_deb(world, "libtiny", "1.0-2"),
+    "declared file": lambda world: change_base(world, files=(BaseFile(path="etc/motd", content="x\n"),)),
+    "both": lambda world: change_deb(bump(world), "base-files", "2", content=b"y"),
+    "regrouped": lambda world: change_stack(
+        world, plan=(PlannedLayer(name="tiny-all", stack="tiny", projects=("alpha", "beta", "gamma")),)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_files_are_those_that_whole_images_differ_by(
+    change: Callable[[World], World], history: History, world: World, tmp_path: Path
+) -> None:
+    folders = tmp_path / "a", tmp_path / "b"
+    one, two = history.build(world, layout=folders[0]), history.build(change(world), layout=folders[1])
+    with SqliteLedger(history.path, history.clock, write=False) as ledger:
+        found = compare(ledger, one.digest, two.digest)
+    for number, platform in enumerate(found.platforms):
+        old, new = (whole(folder, number) for folder in folders)
+        expected = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+        folders_of_one = {path for path in expected if "directory" in {kind(old, path), kind(new, path)}}
+        told = {one.path for one in compare_files(found, platform, from_layouts(*folders))}
+        assert told == expected - folders_of_one
+
+
+def whole(folder: Path, number: int) -> Mapping[str, Node]:
+    """Lay all layers of a platform over one another."""
+    reader = FolderLayout(folder)
+    image = parse_layout(reader).platforms[number]
+    return flatten(decompress("zstd", reader.chunks(blob_path(layer.digest))) for layer in image.manifest.layers)
+
+
+def kind(nodes: Mapping[str, Node], path: str) -> str:
+    return nodes[path].kind if path in nodes else ""
 
 
 def test_a_layer_that_is_nowhere_and_one_that_is_damaged_are_told(
