@@ -15,9 +15,13 @@ from click.testing import CliRunner, Result
 
 from builder.cli.root import root
 from builder.ledger.events import Move, Promoted, Pushed, Seen, SeenImage, TagMove, Tested
+from builder.registry.model import parse_repository
+from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from tests.support.ledgers import digest_of
 from tests.support.made_up import World, bump, make_world
 from tests.support.recorded import History, Recorded
+from tests.support.registries import SmallRegistry
+from tests.support.registry_images import client, close_clients
 from tests.support.tools import ROOT
 
 Ask = Callable[..., Result]
@@ -207,3 +211,21 @@ def test_images_are_compared_down_to_files(ask: Ask, images: tuple[Recorded, Rec
         0,
         "the same digest: not a byte differs, a node pulls nothing",
     )
+
+
+def test_references_are_compared_by_what_their_registry_holds(ask: Ask, tmp_path: Path) -> None:
+    registry = client()
+    try:
+        with SmallRegistry() as small:
+            for name in ("one", "two"):
+                repository = parse_repository(f"{small.host}/{name}")
+                request = ShipRequest(layout=tmp_path / name, repository=repository, day="20261124", tags=("dev",))
+                ship(registry, request, plan_ship(registry, request, read_image(tmp_path / name)))
+            names = [f"{small.host}/{name}:dev" for name in ("one", "two")]
+            told = json.loads(ask("compare", *names, "--files", "--registry", "--json").stdout)
+            unasked = ask("compare", *names)
+    finally:
+        close_clients()
+    assert told["lock"]["candidates"][0]["project"] == "alpha"
+    assert len(told["platforms"]["linux/amd64"]["files"]) == 10
+    assert (unasked.exit_code, "the ledger knows no push of this tag" in unasked.stderr) == (1, True)
