@@ -157,7 +157,10 @@ def _parse_checkpoint(data: bytes) -> tuple[Checkpoint, tuple[tuple[str, bytes],
     if len(root) != hashlib.sha256().digest_size:
         raise ValueError("its root is no sha256")
     point = Checkpoint(origin=check_name(lines[0]), size=int(lines[1]), root=root)
-    return point, tuple(_parse_signature(line) for line in signatures.splitlines())
+    *written, end = signatures.split("\n")
+    if end:
+        raise ValueError("its last line does not end")
+    return point, tuple(_parse_signature(line) for line in written)
 
 
 def verify_checkpoint(data: bytes, keys: Sequence[VerifyingKey], *, file: str) -> Checkpoint:
