@@ -119,8 +119,18 @@ class LedgerError(BuilderError):
     exit_code: ClassVar[int] = 1
 
 
+class LedgerMovedError(BuilderError):
+    """Others wrote in the ledger since it was looked at: nothing was appended, and what was decided must be looked at again."""
+
+
 class LedgerUnavailableError(BuilderError):
     """The ledger's file cannot be read or written: nothing of what was to be recorded is in it."""
+
+
+class PromotionError(BuilderError):
+    """A channel may not move so, or somebody may not agree to it."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ToolError(BuilderError):

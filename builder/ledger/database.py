@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from builder.atomic import TEMPORARY_PREFIX
 from builder.digest import Digest
-from builder.errors import LedgerError, LedgerUnavailableError
+from builder.errors import LedgerError, LedgerMovedError, LedgerUnavailableError
 from builder.ledger import schema
 from builder.ledger.documents import DocumentRow, decode, decompress, encode
 from builder.ledger.entry import NOTHING, Actor, Entry, StoredDocument, dump_entry, parse_entry
@@ -90,9 +90,11 @@ class SqliteLedger:
     ) -> None:
         self._connection.close()
 
-    def append(self, entries: Sequence[NewEntry], actor: Actor) -> tuple[Entry, ...]:
+    def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
         """Append entries, all or none."""
         with _transaction(self._connection, self.path):
+            if size is not None and (found := _size(self._connection)) != size:
+                raise LedgerMovedError(f"has {found} entries, not {size}", context=str(self.path), hint="run it again")
             now = self._clock()
             self._migrate(actor, now)
             return tuple(_append(self._connection, entry, actor, now) for entry in entries)

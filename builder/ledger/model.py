@@ -61,10 +61,17 @@ class LedgerReader(Protocol):
 class Ledger(LedgerReader, Protocol):
     """Reads and appends."""
 
-    def append(self, entries: Sequence[NewEntry], actor: Actor) -> tuple[Entry, ...]:
+    def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
         """Append entries, all or none; they are on the disk when this returns.
 
+        Args:
+            entries: in their order.
+            actor: who appends them.
+            size: entries that the ledger must have until then, so that what was read of it and what is appended are one
+                decision.
+
         Raises:
+            LedgerMovedError: it has more; nothing was appended.
             LedgerUnavailableError: nothing was appended.
             LedgerError: the ledger is damaged, or an event is none.
         """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.digest import Digest
-from builder.errors import InvalidInputError, LedgerError, LedgerUnavailableError
+from builder.errors import InvalidInputError, LedgerError, LedgerMovedError, LedgerUnavailableError
 from builder.ledger.check import check_ledger
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.events import Tested
@@ -100,6 +100,20 @@ def test_all_or_none_of_several_entries_are_appended(tmp_path: Path) -> None:
         ledger.append([NewEntry(event=make_build())], ALICE)
         assert ledger.head().size == 2
     assert check_ledger(path).problems == ()
+
+
+def test_what_follows_from_a_look_is_appended_only_while_nothing_came_in_between(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path, [NewEntry(event=make_build())])
+    event = Tested(digest=make_build().digest, name="stack", passed=True)
+    with open_ledger(path, write=True) as one, open_ledger(path, write=True) as other:
+        size = one.head().size
+        assert one.append([NewEntry(event=event)], ALICE, size=size)[0].number == size
+        with pytest.raises(LedgerMovedError) as caught:
+            other.append([NewEntry(event=event)], ALICE, size=size)
+        assert str(caught.value) == f"{path}: has 3 entries, not 2\n  run it again"
+        assert other.head().size == 3
+        assert other.append([NewEntry(event=event)], ALICE, size=3)[0].number == 3
 
 
 @pytest.mark.parametrize("table", ["entries", "nodes", "marks", "documents"])
