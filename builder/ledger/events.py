@@ -81,8 +81,11 @@ class Revisions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The distribution that brings the migrations, as `apache-airflow-core`."""
     version_table: str = "alembic_version"
     heads: tuple[str, ...]
+    """Sorted; none where they cannot be known without running its code."""
     history: str = ""
     """Digest of the document that lists all revisions with what they come after; empty where it is not known."""
+    manager: str = ""
+    """Path of the database manager, as `airflow db-manager` takes it; empty for Airflow's own schema."""
 
 
 class Built(Event, frozen=True, kw_only=True):
@@ -209,6 +212,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     found: str = ""
     evidence: tuple[int, ...] = ()
     """Numbers of entries."""
+    skipped: bool = False
+    """Need not be met: a rollback to what the channel stood for before."""
 
 
 class Promoted(Event, frozen=True, kw_only=True):
