@@ -1,6 +1,7 @@
 """A project folder: stacks/ and locks/ on disk. The edge that reads them; the meaning is in stack/ and lock/.
 
-stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml     stacks/indexes.toml
+stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
+stacks/indexes.toml  stacks/channels.toml
 locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
 locks/constraints.<Airflow>-py<Python>.txt  locks/constraints.<stack>.txt
 """
@@ -48,6 +49,11 @@ class Project:
     def files_folder(self) -> Path:
         """The folder of locked files, by hash; not tracked by git."""
         return self.locks_folder / "files"
+
+    @property
+    def channels_path(self) -> Path:
+        """The file that says when channels may move, there or not."""
+        return self.stacks_folder / "channels.toml"
 
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""
@@ -228,6 +234,11 @@ def shipped_bases() -> Mapping[str, bytes]:
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".toml")
     }
+
+
+def shipped_channels() -> bytes:
+    """Read the rules of channels that new projects begin with."""
+    return (resources.files("builder") / "policy" / "channels.toml").read_bytes()
 
 
 def create_files(folder: Path, files: Mapping[str, bytes]) -> None:

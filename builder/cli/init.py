@@ -24,7 +24,7 @@ from builder.usecase.init import DEFAULT_AIRFLOW_VERSION, DEFAULT_BASE, init_pro
     help="Version of Airflow.",
 )
 def command(folder: Path, stack: str, base: str, airflow_version: str) -> None:
-    """Start a folder of stacks in DIR: one stack, the bases, and what git must leave out.
+    """Start a folder of stacks in DIR: one stack, the bases, rules of channels, and what git must leave out.
 
     Nothing that is there is overwritten.
     """

@@ -78,6 +78,11 @@ class Table:
             return None
         return str(value)
 
+    def given(self, key: str) -> Any:
+        """Take what stands under a key as it is, for keys that are written in several ways; None where it is absent."""
+        self._asked.add(key)
+        return self._values.get(key)
+
     def block(self, key: str) -> str | None:
         """Read a text of any number of lines, perhaps empty."""
         value: str | None = self._get(key, lambda value: isinstance(value, str), "a text", required=False)

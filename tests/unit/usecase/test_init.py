@@ -32,6 +32,7 @@ def test_files_that_locks_name_are_not_tracked() -> None:
         "README.md",
         "stacks/bases/bookworm.toml",
         "stacks/bases/trixie.toml",
+        "stacks/channels.toml",
         "stacks/etl/README.md",
         "stacks/etl/stack.toml",
     ]

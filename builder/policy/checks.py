@@ -1,0 +1,224 @@
+"""Check the rules of a channel against what is on record: for each what was found, in which entries, and how to meet it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from builder.ledger.entry import format_time
+from builder.ledger.events import Check, Tested
+from builder.policy.approvals import count_approvals, requesters
+from builder.policy.evidence import Evidence, Fact
+from builder.policy.rules import RULES, ChannelRules
+
+PROGRAM: Final = "airflow-kubler"
+NOT_SCANNED: Final = "not scanned"
+_SHORT: Final = len("sha256:") + 12
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who wants to move a channel, and when."""
+
+    promoter: str
+    """His name."""
+    now: int
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A rule, checked."""
+
+    check: Check
+    way: str = ""
+    """How to meet it: a command where there is one; empty where it is met."""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether the move may not be made for it."""
+        return not self.check.met and not self.check.skipped
+
+
+_Rule = Callable[[ChannelRules, Evidence, Asked], Judged | None]
+
+
+def judge(rules: ChannelRules, evidence: Evidence, asked: Asked) -> tuple[Judged, ...]:
+    """Check every rule that a channel has, in the order of RULES."""
+    found = (_CHECKS[name](rules, evidence, asked) for name in RULES)
+    return tuple(judged for judged in found if judged is not None)
+
+
+def judge_rollback(rules: ChannelRules, evidence: Evidence, asked: Asked) -> tuple[Judged, ...]:
+    """Check a move back: the channel stood for it before; rules that the channel does not keep for rollbacks may fail."""
+    stood = evidence.promotions[:1]
+    met = bool(stood)
+    found = f"stood for it from {format_time(stood[0].entry.time)} on" if met else "never stood for it"
+    way = "" if met else f"{PROGRAM} rollback {evidence.stack} --channel {evidence.channel}, to see what it stood for"
+    recorded = _judged("recorded", met=met, found=found, evidence=_numbers(stood), way=way)
+    return (recorded, *(_excuse(judged, rules) for judged in judge(rules, evidence, asked)))
+
+
+def is_met(judged: Sequence[Judged]) -> bool:
+    """Tell whether a move may be made."""
+    return not any(one.lacks for one in judged)
+
+
+def shorten(digest: str) -> str:
+    """Write as much of a digest as people compare, and commands take."""
+    return digest[:_SHORT]
+
+
+def render_span(seconds: int) -> str:
+    """Write a span of time, as `7 days` or `12 hours`."""
+    count, unit = (seconds // _DAY, "day") if seconds % _DAY == 0 else (seconds // 3600, "hour")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def _excuse(judged: Judged, rules: ChannelRules) -> Judged:
+    check = judged.check
+    if check.met or check.rule in rules.rollback:
+        return judged
+    skipped = Check(rule=check.rule, met=False, found=check.found, evidence=check.evidence, skipped=True)
+    return Judged(check=skipped)
+
+
+def _judged(rule: str, *, met: bool, found: str, evidence: Sequence[int] = (), way: str = "") -> Judged:
+    return Judged(check=Check(rule=rule, met=met, found=found, evidence=tuple(evidence)), way="" if met else way)
+
+
+def _numbers(facts: Sequence[Fact[Any]]) -> tuple[int, ...]:
+    return tuple(fact.entry.number for fact in facts)
+
+
+def _check_after(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    if not rules.after:
+        return None
+    standing = evidence.previous
+    if standing is None or standing.digest != evidence.digest:
+        found = f"{rules.after} stands for {shorten(standing.digest) if standing else 'nothing'}"
+        way = f"{PROGRAM} promote {evidence.stack} --to {rules.after} {shorten(evidence.digest)}"
+        return _judged(
+            "after", met=False, found=found, evidence=_numbers(standing.promotions[:1] if standing else ()), way=way
+        )
+    due = standing.since + rules.after_for_s
+    found = f"{rules.after} stands for it since {format_time(standing.since)}"
+    if asked.now < due:
+        found += f", and must for {render_span(rules.after_for_s)}"
+    return _judged(
+        "after",
+        met=asked.now >= due,
+        found=found,
+        evidence=_numbers(standing.promotions),
+        way=f"wait until {format_time(due)}",
+    )
+
+
+def _check_tests(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    del asked
+    if rules.tests is False:
+        return None
+    latest: dict[str, Fact[Tested]] = {}
+    for fact in evidence.tests:
+        latest.setdefault(fact.event.name, fact)
+    wanted = sorted(latest) if rules.tests is True else rules.tests
+    missing = [name for name in wanted if name not in latest]
+    failed = [name for name in wanted if name in latest and not latest[name].event.passed]
+    lines = [*(f"{name} failed" for name in failed), *(f"{name} is not on record" for name in missing)]
+    if not wanted:
+        lines, missing = ["no test is on record"], ["stack"]
+    again = (*failed, *missing)
+    way = f"test it, then {PROGRAM} record test {shorten(evidence.digest)} --name {again[0]} --passed" if again else ""
+    return _judged(
+        "tests",
+        met=not lines,
+        found=", ".join(lines) or f"{', '.join(wanted)} passed",
+        evidence=sorted(latest[name].entry.number for name in wanted if name in latest),
+        way=way,
+    )
+
+
+def _check_scan(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    if not rules.scan:
+        return None
+    way = f"scan it, then {PROGRAM} record scan {shorten(evidence.digest)} --result clean"
+    # A scanner that could not scan says nothing about the image: the last one that could does.
+    done = next((fact for fact in evidence.scans if fact.event.result != NOT_SCANNED), None)
+    if done is None:
+        tried = evidence.scans[:1]
+        found = "it could not be scanned" if tried else "no scan is on record"
+        return _judged("scan", met=False, found=found, evidence=_numbers(tried), way=way)
+    result, when = done.event.result, format_time(done.entry.time)
+    good = result == "clean" or (result == "waived" and rules.scan == "clean-or-waived")
+    old = bool(rules.scan_age_s) and asked.now - done.entry.time > rules.scan_age_s
+    found = f"{result} at {when}"
+    if old:
+        found += f", more than {render_span(rules.scan_age_s)} ago"
+    if not good:
+        allowed = " or waived" if rules.scan == "clean-or-waived" else ""
+        way = f"mend or waive what it found, so that it is clean{allowed}; {way}"
+    return _judged("scan", met=good and not old, found=found, evidence=_numbers((done,)), way=way)
+
+
+def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    del asked
+    if not rules.rebuilds:
+        return None
+    builder = evidence.build.entry.actor
+    own = {builder.name, f"{builder.name}@{builder.host}"}
+    latest = {fact.event.by: fact for fact in reversed(evidence.rebuilds)}
+    same = [by for by, fact in sorted(latest.items()) if fact.event.same and by not in own]
+    other = [by for by, fact in sorted(latest.items()) if not fact.event.same]
+    found = f"{len(same)} of {rules.rebuilds} say the same" + (f": {', '.join(same)}" if same else "")
+    if own & latest.keys():
+        found += f"; {builder.name} built it, and does not count"
+    if other:
+        found = f"{', '.join(other)} got another image"
+    way = f"on another machine: {PROGRAM} verify REPOSITORY@{evidence.digest} --rebuild"
+    if other:
+        way = f"find out why, mend it, and have it rebuilt again; {way}"
+    return _judged(
+        "rebuilds",
+        met=len(same) >= rules.rebuilds and not other,
+        found=found,
+        evidence=sorted(latest[by].entry.number for by in (*same, *other)),
+        way=way,
+    )
+
+
+def _check_approvals(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    if not rules.approvals:
+        return None
+    approvals = count_approvals(rules, evidence, promoter=asked.promoter, now=asked.now)
+    names = [fact.entry.actor.name for fact in approvals.counting]
+    found = f"{len(names)} of {rules.approvals}" + (f": {', '.join(names)}" if names else "")
+    found += "".join(f"; that of {fact.entry.actor.name} {why}" for fact, why in approvals.others)
+    barred = {*requesters(evidence), asked.promoter, *names}
+    left = [str(person) for person in rules.approvers if person.name not in barred]
+    whom = " or ".join(left) or ("nobody is left who may" if rules.approvers else "somebody else")
+    way = f"by {whom}: {PROGRAM} approve {evidence.stack} --to {evidence.channel} {shorten(evidence.digest)}"
+    return _judged(
+        "approvals", met=approvals.are_enough, found=found, evidence=sorted(_numbers(approvals.counting)), way=way
+    )
+
+
+def _check_fresh(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    if not rules.fresh_s:
+        return None
+    built = evidence.build.entry
+    met = asked.now - built.time <= rules.fresh_s
+    found = f"built at {format_time(built.time)}" + ("" if met else f", more than {render_span(rules.fresh_s)} ago")
+    way = f"{PROGRAM} lock {evidence.stack} --upgrade, then build and promote that one"
+    return _judged("fresh", met=met, found=found, evidence=(built.number,), way=way)
+
+
+_CHECKS: Final[Mapping[str, _Rule]] = {
+    "after": _check_after,
+    "tests": _check_tests,
+    "scan": _check_scan,
+    "rebuilds": _check_rebuilds,
+    "approvals": _check_approvals,
+    "fresh": _check_fresh,
+}
