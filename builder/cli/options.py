@@ -85,6 +85,18 @@ def json_option(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+def channel_option(name: str) -> Callable[[_F], _F]:
+    """Add the option that names a channel, as `--to`, given as `channel`."""
+    return click.option(name, "channel", required=True, metavar="CHANNEL", help="A channel of stacks/channels.toml.")
+
+
+def push_tag_option(function: _F) -> _F:
+    """Add `--push-tag`, given as `push_tag`."""
+    return click.option(
+        "--push-tag", is_flag=True, help="Then move the channel's tag in the repositories that have the image."
+    )(function)
+
+
 def platform_option(function: _F) -> _F:
     """Add `--platform`, repeatable, given as `platforms`: sorted, without repeats, empty where not given."""
     return click.option(
