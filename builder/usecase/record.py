@@ -145,7 +145,7 @@ def record_build(ledger: Ledger, done: BuildDone, actor: Actor) -> Entry:
     documents = (
         *_lock_documents(ledger, done.locks),
         *_image_documents(event, before or _latest_build(ledger, *done.locks.stack.parents[:1]), done.read),
-        *(NewDocument(data=history) for _, history in done.revisions),
+        *(NewDocument(data=history) for _, history in done.revisions if history),
     )
     return ledger.append([NewEntry(event=event, documents=documents)], actor)[0]
 

@@ -36,7 +36,9 @@ class Recorder:
 
     def built(self, request: BuildRequest, summary: Mapping[str, Any], *, engine: str, started: float) -> None:
         """Record a build that is in its output; `started` is of `time.monotonic`."""
+        from builder.migrations.of_lock import revisions_of
         from builder.usecase.record import BuildDone, blob_reader, knows_build, read_lock_files, record_build
+        from builder.wiring.stores import make_file_store
 
         engine = "airflow-kubler" if engine == "own" else engine
         if knows_build(self.ledger, request.locks, summary, engine):
@@ -49,6 +51,7 @@ class Recorder:
             engine=engine,
             compression=request.compression or locks.stack.compression,
             seconds=time.monotonic() - started,
+            revisions=revisions_of(locks.stack, make_file_store(), (request.platforms or locks.stack.platforms)[0]),
         )
         record_build(self.ledger, done, self.actor)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.ledger.database import SqliteLedger, create_ledger
 from builder.lock.model import StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.migrations.advice import advise
@@ -23,8 +24,10 @@ from builder.migrations.history import History, Revision, parse_history
 from builder.migrations.move import Danger, Schema, classify
 from builder.migrations.of_lock import revisions_of
 from builder.platform import AMD64, Platform, platform_of_machine
+from builder.usecase.database_move import read_schemas
 from builder.wiring.stores import make_file_store
 from tests.conftest import Build, Kubler, fetch_files
+from tests.support.channels import NIGHTLY
 from tests.support.core_image import stack_lock
 from tests.support.tools import ROOT, require_root, require_tool
 
@@ -87,6 +90,16 @@ def test_the_schemas_of_shipped_locks_are_known(schemas: Mapping[str, tuple[Sche
         ],
         "legacy": [("apache-airflow", "alembic_version", ("686269002441",), "")],
     }
+
+
+def test_a_build_puts_what_its_image_expects_on_record(
+    kubler: Kubler, schemas: Mapping[str, tuple[Schema, ...]], tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.db"
+    create_ledger(ledger, "example.org/airflow", NIGHTLY, lambda: 1_790_000_000)
+    built = kubler("--ledger", ledger, "build", "core", "--output", tmp_path / "core", "--json")
+    with SqliteLedger(ledger, lambda: 0, write=False) as opened:
+        assert read_schemas(opened, json.loads(built.stdout)["index_digest"]) == schemas["core"]
 
 
 def test_airflows_own_table_of_releases_agrees(schemas: Mapping[str, tuple[Schema, ...]]) -> None:
