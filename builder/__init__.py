@@ -7,9 +7,11 @@ An image is a pure function of its lock. The words of this code:
 - descriptor, digest (of compressed bytes), diff_id (of the tar), config, manifest, index, layout: as OCI has them.
 - segment: the tar bytes of one distribution or deb, compressed on their own; layers are concatenations of segments.
 - plan: which distribution goes into which layer, in which order.
+- ledger: what happened, append-only; channel: a name that stands for an image, and moves by rules.
 
 Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down -> store/ files by hash ->
 wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container, registry/ others.
+ledger/ what happened, policy/ when channels may move, migrations/ what that means for Airflow's database.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
 ledger/ what happened, history/ what it tells of images, picture/ how that looks.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.

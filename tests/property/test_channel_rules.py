@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.ledger.events import Approved
@@ -100,6 +100,7 @@ _asked = st.builds(Asked, promoter=_people, now=st.just(START))
 
 
 @given(_cases(), _asked)
+@settings(deadline=None)
 def test_every_rule_that_stands_is_checked_and_said(case: tuple[ChannelRules, Evidence], asked: Asked) -> None:
     rules, found = case
     judged = judge(rules, found, asked)
@@ -121,6 +122,7 @@ def test_every_rule_that_stands_is_checked_and_said(case: tuple[ChannelRules, Ev
 
 
 @given(_cases(), _people)
+@settings(deadline=None)
 def test_approvals_that_count_are_by_different_others_who_may_and_meant_it(
     case: tuple[ChannelRules, Evidence], promoter: str
 ) -> None:
@@ -142,6 +144,7 @@ def test_approvals_that_count_are_by_different_others_who_may_and_meant_it(
 
 
 @given(_cases(), _asked, st.data())
+@settings(deadline=None)
 def test_an_approval_of_the_promoters_own_never_helps(
     case: tuple[ChannelRules, Evidence], asked: Asked, data: st.DataObject
 ) -> None:
@@ -153,6 +156,7 @@ def test_an_approval_of_the_promoters_own_never_helps(
 
 
 @given(_cases(), _asked)
+@settings(deadline=None)
 def test_taking_an_approval_back_or_a_failing_test_never_helps(
     case: tuple[ChannelRules, Evidence], asked: Asked
 ) -> None:
@@ -171,6 +175,7 @@ def test_taking_an_approval_back_or_a_failing_test_never_helps(
 
 
 @given(_cases(), _asked)
+@settings(deadline=None)
 def test_rules_that_are_switched_off_never_hinder(case: tuple[ChannelRules, Evidence], asked: Asked) -> None:
     rules, found = case
     # Other rules have another digest, and approvals are bound to it: they are left out of this.
@@ -188,6 +193,7 @@ def test_rules_that_are_switched_off_never_hinder(case: tuple[ChannelRules, Evid
 
 
 @given(_cases(), _asked)
+@settings(deadline=None)
 def test_a_rollback_holds_to_what_is_kept_and_hides_nothing(case: tuple[ChannelRules, Evidence], asked: Asked) -> None:
     rules, found = case
     back, forth = judge_rollback(rules, found, asked), judge(rules, found, asked)
