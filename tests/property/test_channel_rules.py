@@ -54,7 +54,9 @@ _rules = st.builds(
 
 def _facts(make: st.SearchStrategy[Any]) -> st.SearchStrategy[Sequence[Any]]:
     """A few facts of one kind, the newest first."""
-    return st.lists(make, max_size=4).map(lambda found: sorted(found, key=lambda one: -one.entry.number))
+    return st.lists(make, max_size=4, unique_by=lambda one: one.entry.number).map(
+        lambda found: sorted(found, key=lambda one: -one.entry.number)
+    )
 
 
 _numbers = st.integers(2, 30)
