@@ -91,7 +91,7 @@ def run(project: Path, *words: str) -> Result:
 
 
 def be_somebody_else(project: Path, *words: str) -> str:
-    """Run a command as another user of this machine, as anybody may: see decision 17."""
+    """Run a command as another user of this machine, as anybody may: see decision 18."""
     require_tool("unshare")
     if subprocess.run([*SOMEBODY_ELSE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("the kernel does not allow user namespaces")
