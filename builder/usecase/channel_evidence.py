@@ -10,7 +10,7 @@ from builder.errors import LedgerError, LedgerMovedError, PromotionError, StackE
 from builder.ledger.entry import Actor, Entry
 from builder.ledger.events import Approved, Built, Event, Promoted, Pushed, Rebuilt, Requested, Scanned, Tested
 from builder.ledger.model import Ledger, LedgerReader, NewEntry
-from builder.ledger.queries import complete_digest, event_of, find_image
+from builder.ledger.queries import complete_digest, event_of, find_image, iter_found
 from builder.policy.evidence import Evidence, Fact, Standing
 from builder.policy.reader import FILE, Channels, parse_channels
 from builder.policy.rules import ChannelRules
@@ -21,7 +21,6 @@ _E = TypeVar("_E", bound=Event)
 _T = TypeVar("_T")
 _TRIES: Final = 200
 """To decide on a ledger that others write in meanwhile: each try takes milliseconds."""
-_PAGE: Final = 50
 _HEX: Final = re.compile(r"(sha256:)?[0-9a-f]{4,64}\Z")
 
 
@@ -103,11 +102,8 @@ def find_standing(ledger: LedgerReader, stack: str, channel: str) -> Standing | 
 
 def iter_promotions(ledger: LedgerReader, stack: str, channel: str) -> Iterator[Fact[Promoted]]:
     """Iterate over the moves of a channel, the newest first."""
-    before: int | None = None
-    while page := ledger.find("channel", f"{stack} {channel}", kinds=(Promoted.kind,), before=before, limit=_PAGE):
-        for entry in page:
-            yield Fact(entry=entry, event=event_of(entry, Promoted))
-        before = page[-1].number
+    for entry in iter_found(ledger, "channel", f"{stack} {channel}", kinds=(Promoted.kind,), first=2):
+        yield Fact(entry=entry, event=event_of(entry, Promoted))
 
 
 def find_build(ledger: LedgerReader, stack: str, target: str) -> Fact[Built]:
@@ -153,7 +149,7 @@ def _digest_of(ledger: LedgerReader, stack: str, target: str) -> str:
 
 def _tagged(ledger: LedgerReader, stack: str, tag: str) -> str | None:
     """Find the image that was last pushed under a tag."""
-    for entry in ledger.find("stack", stack, kinds=(Pushed.kind,)) if ":" not in tag else ():
+    for entry in iter_found(ledger, "stack", stack, kinds=(Pushed.kind,)) if ":" not in tag else ():
         pushed = event_of(entry, Pushed)
         if any(move.tag == tag for move in pushed.tags):
             return pushed.digest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from builder.ledger.events import Promoted, Requested
 from builder.ledger.model import LedgerReader
-from builder.ledger.queries import event_of, find_image
+from builder.ledger.queries import event_of, find_image, iter_found
 from builder.policy.approvals import Approvals, count_approvals
 from builder.policy.evidence import Fact, Standing
 from builder.policy.reader import Channels
@@ -74,7 +74,7 @@ def _waiting(
     """Iterate over moves that were asked for since the channel last moved, each image once."""
     last = standing.promotions[0].entry.number if standing else -1
     seen: set[str] = set()
-    for entry in ledger.find("channel", f"{stack} {rules.channel}", kinds=(Requested.kind,)):
+    for entry in iter_found(ledger, "channel", f"{stack} {rules.channel}", kinds=(Requested.kind,), first=2):
         request = event_of(entry, Requested)
         if entry.number < last:
             return

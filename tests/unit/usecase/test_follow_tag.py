@@ -35,7 +35,10 @@ class Held:
     def manifest(self, reference: Reference) -> ManifestBytes | None:
         return self.names.get(str(reference))
 
-    def push_manifest(self, repository: Repository, data: bytes, media_type: str, tag: str | None = None) -> Descriptor:
+    def push_manifest(
+        self, repository: Repository, data: bytes, media_type: str, tag: str | None = None, *, is_new: bool = False
+    ) -> Descriptor:
+        del is_new
         self.before_push()
         self.names[f"{repository}:{tag}"] = self.names[f"{repository}@{data.decode()}"]
         return describe(media_type, data)
