@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from builder.image.layout_reader import FolderLayout
 from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
 from builder.platform import PLATFORMS
 from tests.support.tools import ROOT, Registry, docker_daemon, registry
+
+
+# A slow machine makes no property false.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
