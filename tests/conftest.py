@@ -19,7 +19,6 @@ from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
 from builder.platform import PLATFORMS
 from tests.support.tools import ROOT, Registry, docker_daemon, registry
 
-
 # A slow machine makes no property false.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
