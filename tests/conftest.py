@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from builder.image.layout_reader import FolderLayout
 from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
 from builder.platform import PLATFORMS
+from tests.support.buildx import buildx_daemon
 from tests.support.tools import ROOT, Registry, docker_daemon, registry
 
 
@@ -115,4 +117,18 @@ def local_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
 def docker(tmp_path_factory: pytest.TempPathFactory, local_registry: Registry) -> Iterator[dict[str, str]]:
     """A docker daemon for this session: the environment for its clients."""
     with docker_daemon(tmp_path_factory.mktemp("docker"), insecure=[local_registry.host]) as env:
+        yield env
+
+
+@pytest.fixture(scope="session", params=["debian", "buildx", "buildx-own-store"])
+def each_docker(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Each docker that builds, for this session: this machine's, and trixie's with either store of images."""
+    if request.param == "debian":
+        yield request.getfixturevalue("docker")
+        return
+    # Paths of sockets are short: pytest's folders are not.
+    with (
+        tempfile.TemporaryDirectory(prefix="bk", ignore_cleanup_errors=True) as folder,
+        buildx_daemon(Path(folder), containerd_store=request.param == "buildx") as env,
+    ):
         yield env

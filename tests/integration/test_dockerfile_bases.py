@@ -41,7 +41,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
+def environment(each_docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """The user's own settings of mirrors; the daemon of the tests has no bridge."""
     config = tmp_path / "config/airflow-kubler/config.toml"
     config.parent.mkdir(parents=True)
@@ -49,7 +49,7 @@ def environment(docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
     kept = own.read_text() if own.is_file() else ""
     assert "buildkit" not in tomllib.loads(kept)
     config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
-    return {**docker, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return {**each_docker, "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
 
 def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:

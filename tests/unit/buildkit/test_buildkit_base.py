@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.buildkit.base import DockerfileBuild, Foundation, build_layout, find_docker, write_index
+from builder.buildkit.base import DockerfileBuild, Foundation, build_layout, write_index
+from builder.buildkit.client import find_docker
 from builder.digest import Digest
 from builder.errors import IntegrityError, ToolError
 from builder.oci import media
