@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,32 @@ def docker(tmp_path_factory: pytest.TempPathFactory, local_registry: Registry) -
         yield env
 
 
-@pytest.fixture(scope="session", params=["debian", "buildx", "buildx-own-store"])
-def each_docker(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Each docker that builds, for this session: this machine's, and trixie's with either store of images."""
-    if request.param == "debian":
-        yield request.getfixturevalue("docker")
-        return
+@pytest.fixture(scope="session")
+def buildx() -> Iterator[dict[str, str]]:
+    """Trixie's docker with buildx and containerd's store of images, for this session."""
+    with _run_buildx(containerd_store=True) as env:
+        yield env
+
+
+@pytest.fixture(scope="session")
+def buildx_own_store() -> Iterator[dict[str, str]]:
+    """The same with docker's own store."""
+    with _run_buildx(containerd_store=False) as env:
+        yield env
+
+
+@pytest.fixture(params=["docker", "buildx", "buildx_own_store"])
+def each_docker(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Each docker that builds: this machine's, and trixie's with either store of images."""
+    env: dict[str, str] = request.getfixturevalue(request.param)
+    return env
+
+
+@contextmanager
+def _run_buildx(*, containerd_store: bool) -> Iterator[dict[str, str]]:
     # Paths of sockets are short: pytest's folders are not.
     with (
         tempfile.TemporaryDirectory(prefix="bk", ignore_cleanup_errors=True) as folder,
-        buildx_daemon(Path(folder), containerd_store=request.param == "buildx") as env,
+        buildx_daemon(Path(folder), containerd_store=containerd_store) as env,
     ):
         yield env

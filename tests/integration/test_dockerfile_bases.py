@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from builder.wiring.stores import make_file_store
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
+Configure = Callable[[dict[str, str]], dict[str, str]]
 CHECK = """
 import ctypes, airflow
 library = ctypes.CDLL("libodbc.so.2")
@@ -41,15 +43,21 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(each_docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The user's own settings of mirrors; the daemon of the tests has no bridge."""
+def configure(tmp_path: Path) -> Configure:
+    """The user's own settings of mirrors; the daemons of the tests have no bridge."""
     config = tmp_path / "config/airflow-kubler/config.toml"
     config.parent.mkdir(parents=True)
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
     kept = own.read_text() if own.is_file() else ""
     assert "buildkit" not in tomllib.loads(kept)
     config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
-    return {**each_docker, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return lambda daemon: {**daemon, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+@pytest.fixture
+def environment(docker: dict[str, str], configure: Configure) -> dict[str, str]:
+    """Of this machine's docker."""
+    return configure(docker)
 
 
 def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:
@@ -57,8 +65,9 @@ def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:
 
 
 def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
-    project: Path, environment: dict[str, str], tmp_path: Path
+    project: Path, each_docker: dict[str, str], configure: Configure, tmp_path: Path
 ) -> None:
+    environment = configure(each_docker)
     kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
     lock = parse_base_lock((project / "locks/base.odbc.toml").read_bytes(), file="locks/base.odbc.toml")
     image = lock.images[0]
@@ -76,6 +85,21 @@ def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
     kubler(project, environment, "fetch", "odbc")
     said = kubler(project, environment, "run", "odbc", "--", "python", "-c", CHECK)
     assert said.startswith("3.3.2 ")
+    # Nothing of the build is left in the daemon.
+    assert run_tool("docker", "image", "ls", "--quiet", "airflow-kubler/*", env=environment) == ""
+
+
+def test_two_builds_by_buildkit_that_puts_times_back_are_identical(
+    project: Path, buildx: dict[str, str], configure: Configure
+) -> None:
+    environment = configure(buildx)
+    locks = []
+    for _ in range(2):
+        run_tool("docker", "builder", "prune", "--all", "--force", env=environment)
+        kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
+        locks.append((project / "locks/base.odbc.toml").read_bytes())
+        (project / "locks/base.odbc.toml").unlink()
+    assert locks[0] == locks[1]
 
 
 def test_no_mirror_and_no_place_stands_in_what_is_locked(project: Path, environment: dict[str, str]) -> None:
