@@ -18,11 +18,15 @@ from pathlib import Path
 from builder.buildkit.client import DockerClient, find_docker, make_name
 from builder.buildkit.saved import Known, convert
 from builder.digest import Digest
+from builder.errors import ToolError
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe
 from builder.oci.index import Index, dump_index
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, blob_path, dump_layout_index
 from builder.platform import Platform
+
+_FOREIGN = "exec format error"
+"""What BuildKit says of a program for another machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,10 @@ def build_layout(build: DockerfileBuild, environment: Mapping[str, str], folder:
         with docker.keeping(*(one.name for one in build.foundations)):
             for one in build.foundations:
                 docker.run(["load", "--quiet", "--input", str(one.archive)], "loading the image built on")
-            _build(docker, _arguments(build, environment, scratch), image)
+            try:
+                _build(docker, _arguments(build, environment, scratch), image)
+            except ToolError as error:
+                raise _cannot_run(error, build.platform) or error from error
         known = {diff_id: blob for foundation in build.foundations for diff_id, blob in foundation.layers.items()}
         return convert(image, known, build.platform, folder)
 
@@ -95,14 +102,27 @@ def write_index(folder: Path, name: str, manifests: Sequence[Descriptor]) -> Des
 def _build(docker: DockerClient, arguments: Sequence[str], image: Path) -> None:
     """Build, and have the image in a file."""
     if docker.exports():
-        # A BuildKit that cannot put times back passes over the word.
-        output = f"type=oci,dest={image},rewrite-timestamp=true"
+        # A BuildKit that cannot put times back passes over the word. Layers are compressed once, as ours are.
+        output = f"type=oci,dest={image},rewrite-timestamp=true,compression=uncompressed"
         docker.build(["--output", output, *arguments], "building the image")
         return
     name = make_name("built")
     with docker.keeping(name):
         docker.build(arguments, "building the image", tag=name)
         docker.run(["save", "--output", str(image), name], "saving the image")
+
+
+def _cannot_run(error: ToolError, platform: Platform) -> ToolError | None:
+    """Say what it means that the kernel does not start a program of the image."""
+    if _FOREIGN not in error.stderr:
+        return None
+    return ToolError(
+        f"the docker daemon's machine runs no programs for {platform}",
+        argv=error.argv,
+        exit_status=error.exit_status,
+        stderr=error.stderr,
+        hint=f"build on a machine of {platform}, have the daemon's kernel know qemu (binfmt), or take the own engine",
+    )
 
 
 def _arguments(build: DockerfileBuild, environment: Mapping[str, str], scratch: Path) -> list[str]:

@@ -180,7 +180,7 @@ def test_a_builder_that_writes_layouts_is_asked_for_one_with_times_put_back(tmp_
     asked = (tmp_path / "bin/asked").read_text().splitlines()
     built = next(line for line in asked if " buildx build " in line)
     assert built.startswith("1 buildx build --builder here --progress plain --output type=oci,dest=")
-    assert ",rewrite-timestamp=true " in built
+    assert ",rewrite-timestamp=true,compression=uncompressed " in built
     assert removed_names(tmp_path) == ["airflow-kubler/base:unique"]
 
 
