@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stack_argument
-from builder.cli.output import progress, show_json, show_text
+from builder.cli.output import progress
 from builder.cli.root import Context
 from builder.digest import Digest
 from builder.errors import InvalidInputError
@@ -71,6 +71,7 @@ def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_jso
 
 
 def _verify(context: Context, stack: str, how: Mapping[str, Any], jobs: int, *, as_json: bool) -> int:
+    from builder.cli.verify_view import show_report
     from builder.usecase.verify import verify_digest, verify_layout
 
     project = context.project()
@@ -80,24 +81,5 @@ def _verify(context: Context, stack: str, how: Mapping[str, Any], jobs: int, *, 
         else:
             folder = how["layout"] or project.root / DEFAULT_FOLDER / stack
             report = verify_layout(stack, project.locks_folder, folder, tools, by_files=how["files"])
-    if as_json:
-        value: dict[str, Any] = {
-            "stack": stack,
-            "reproduced": not report.differences,
-            "compared": "files" if report.by_files else "digests",
-            "index_digest": str(report.index_digest),
-            "found_digest": str(report.found_digest),
-            "differences": [
-                {"where": difference.where, "path": difference.path, "what": difference.what}
-                for difference in report.differences
-            ],
-        }
-        show_json(value)
-    elif report.differences:
-        show_text("\n".join(f"differs: {difference}" for difference in report.differences))
-    elif report.by_files:
-        show_text(f"{report.found_digest} has the files that the lock of {stack} gives, and runs as they do")
-        show_text(f"its layers were not compared: {report.index_digest} is what the lock gives")
-    else:
-        show_text(f"{report.index_digest} is what the lock of {stack} gives")
+    show_report(report, as_json=as_json)
     return 1 if report.differences else 0
