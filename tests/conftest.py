@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,6 +141,21 @@ def each_docker(request: pytest.FixtureRequest) -> dict[str, str]:
     """Each docker that builds: this machine's, and trixie's with either store of images."""
     env: dict[str, str] = request.getfixturevalue(request.param)
     return env
+
+
+Configure = Callable[[dict[str, str]], dict[str, str]]
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """The user's own settings of mirrors; the daemons of the tests have no bridge."""
+    config = tmp_path / "config/airflow-kubler/config.toml"
+    config.parent.mkdir(parents=True)
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
+    kept = own.read_text() if own.is_file() else ""
+    assert "buildkit" not in tomllib.loads(kept)
+    config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
+    return lambda daemon: {**daemon, "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 - An old client (docker 20.10) builds by the BuildKit of its daemon; a newer one by the plugin buildx. With buildx the daemon's own
   builder is named, whichever one `docker buildx use` selected: no other sees the images that are loaded for a build.
 - Names given to images are of one build alone, so that two builds at once do not take each other's away.
-- Whatever ends a build (an error, Ctrl-C) takes its names off the daemon.
+- Whatever ends a build (an error, Ctrl-C, SIGTERM) takes its names off the daemon.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -89,10 +91,28 @@ class DockerClient:
     def keeping(self, *names: str) -> Iterator[None]:
         """Take names off the daemon at the end, also those that were not given yet when it came."""
         try:
-            yield
+            with _ending_in_order():
+                yield
         finally:
             for name in names:
                 self.ask("image", "rm", name)
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Have SIGTERM, as jobs that are cancelled get it, end this process as Ctrl-C does: by way of what cleans up."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def make_name(what: str) -> str:

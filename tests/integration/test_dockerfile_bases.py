@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tomllib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +16,10 @@ from builder.platform import AMD64
 from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
 from builder.wiring.stores import make_file_store
+from tests.conftest import Configure
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
-Configure = Callable[[dict[str, str]], dict[str, str]]
 CHECK = """
 import ctypes, airflow
 library = ctypes.CDLL("libodbc.so.2")
@@ -40,18 +38,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "odbc/locks").mkdir()
     shutil.copy(ROOT / "locks/base.trixie.toml", tmp_path / "odbc/locks")
     return tmp_path / "odbc"
-
-
-@pytest.fixture
-def configure(tmp_path: Path) -> Configure:
-    """The user's own settings of mirrors; the daemons of the tests have no bridge."""
-    config = tmp_path / "config/airflow-kubler/config.toml"
-    config.parent.mkdir(parents=True)
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
-    kept = own.read_text() if own.is_file() else ""
-    assert "buildkit" not in tomllib.loads(kept)
-    config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
-    return lambda daemon: {**daemon, "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
 
 @pytest.fixture
