@@ -37,6 +37,7 @@ def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None)
 )
 @click.option("--files", is_flag=True, help="Compare files and how the image runs, not layers: for images of BuildKit.")
 @click.option("--rebuild", is_flag=True, help="STACK is an image in a registry: rebuild it from its archive alone.")
+@click.option("--wheels", is_flag=True, help="With --rebuild: build wheels that came from sdists again, too.")
 @click.option(
     "--attest",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -61,10 +62,10 @@ def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_jso
 
         if how["layout"] or how["digest"] or how["files"]:
             raise click.UsageError("--layout, --digest and --files say nothing with --rebuild")
-        named = {name: how[name] for name in ("attest", "rebuilder")}
+        named = {name: how[name] for name in ("attest", "rebuilder", "wheels")}
         return verify_reference(stack, jobs, **named, recording=context.recording(), as_json=as_json)
-    if how["attest"] or how["rebuilder"]:
-        raise click.UsageError("--attest and --rebuilder need --rebuild")
+    if how["attest"] or how["rebuilder"] or how["wheels"]:
+        raise click.UsageError("--attest, --rebuilder and --wheels need --rebuild")
     if how["files"] and how["digest"]:
         raise click.UsageError("--files needs an image, and --digest names none")
     return _verify(context, stack, how, jobs, as_json=as_json)
