@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from functools import partial
@@ -17,6 +18,7 @@ from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
 from builder.wiring.stores import make_file_store
 from tests.conftest import Configure
+from tests.support.small_stack import write_small_stack
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
@@ -71,7 +73,10 @@ def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
     kubler(project, environment, "fetch", "odbc")
     said = kubler(project, environment, "run", "odbc", "--", "python", "-c", CHECK)
     assert said.startswith("3.3.2 ")
-    # Nothing of the build is left in the daemon.
+    write_small_stack(project, project / "locks/base.odbc.toml", AMD64)
+    words = ("build", "--engine", "buildkit", "--check", "--json", "small", "-o", str(tmp_path / "small"))
+    assert json.loads(kubler(project, environment, *words))["differences"] == []
+    # Nothing of the builds is left in the daemon.
     assert run_tool("docker", "image", "ls", "--quiet", "airflow-kubler/*", env=environment) == ""
 
 
