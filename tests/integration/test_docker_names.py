@@ -29,6 +29,8 @@ platforms = ["{PLATFORM.name}"]
 version = "3.13"
 """
 PATH = "added"
+MAIN = "import signal; signal.signal(2, signal.default_int_handler); from builder.cli.root import main; main()"
+"""What a shell starts in the background ignores Ctrl-C."""
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def write_project(folder: Path, command: str) -> Path:
 
 
 def start(project: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-m", "builder", "--project", str(project), "lock", "--base", "ours"]
+    argv = [sys.executable, "-c", MAIN, "--project", str(project), "lock", "--base", "ours"]
     return subprocess.Popen(
         argv,
         env=dict(os.environ) | env,

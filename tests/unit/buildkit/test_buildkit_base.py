@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +145,15 @@ def test_two_builds_at_once_have_no_name_in_common(tmp_path: Path) -> None:
     assert make_name("base") != make_name("base")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would all tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_build_leaves_no_name(tmp_path: Path) -> None:
     path = write_docker(tmp_path / "bin", version="20.10.24", status=1)
     program = tmp_path / "bin/docker"
