@@ -70,18 +70,23 @@ def small(tmp_path: Path) -> Path:
     return project
 
 
-def test_core_by_docker_equals_ours_runs_airflow_and_ships(
-    tmp_path: Path, docker: dict[str, str], local_registry: Registry
+def test_core_by_docker_equals_ours_and_runs_airflow(tmp_path: Path, docker: dict[str, str]) -> None:
+    build(ROOT, "core", tmp_path / "core", docker)
+    assert kubler(ROOT, "run", "core", "--layout", tmp_path / "core", "--", "airflow", "version") == "3.3.2\n"
+
+
+def test_what_buildkit_built_is_shipped_and_verified_by_its_files(
+    small: Path, docker: dict[str, str], local_registry: Registry, tmp_path: Path
 ) -> None:
-    layout = tmp_path / "core"
-    build(ROOT, "core", layout, docker)
-    assert kubler(ROOT, "run", "core", "--layout", layout, "--", "airflow", "version") == "3.3.2\n"
-    seen = json.loads(kubler(ROOT, "inspect", "core", "--layout", layout, "--json"))
+    layout, pulled = tmp_path / "out", tmp_path / "pulled"
+    digest = build(small, "small", layout, docker)["index_digest"]
     repository = f"{local_registry.host}/team/buildkit"
-    kubler(ROOT, "push", repository, "core", "--layout", layout)
-    pulled = tmp_path / "pulled"
-    kubler(ROOT, "pull", f"{repository}@{seen['index_digest']}", "-o", pulled)
-    assert json.loads(kubler(ROOT, "verify", "core", "--layout", pulled, "--files", "--json"))["reproduced"]
+    kubler(small, "push", repository, "small", "--layout", layout)
+    kubler(small, "pull", f"{repository}@{digest}", "-o", pulled)
+    assert json.loads(kubler(small, "inspect", "small", "--layout", pulled, "--json"))["index_digest"] == digest
+    assert json.loads(kubler(small, "verify", "small", "--layout", pulled, "--files", "--json"))["reproduced"]
+    said = kubler(small, "verify", "small", "--layout", pulled, "--json", status=1)
+    assert "BuildKit built it" in json.loads(said)["differences"][0]["what"]
 
 
 def test_the_exported_dockerfile_builds_as_it_is(tmp_path: Path, docker: dict[str, str]) -> None:
