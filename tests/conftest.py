@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from hypothesis import settings
 from builder.image.layout_reader import FolderLayout
 from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
 from builder.platform import PLATFORMS
+from tests.support.buildx import buildx_daemon
 from tests.support.tools import ROOT, Registry, docker_daemon, registry
 
 # A slow machine makes no property false.
@@ -120,4 +124,50 @@ def local_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
 def docker(tmp_path_factory: pytest.TempPathFactory, local_registry: Registry) -> Iterator[dict[str, str]]:
     """A docker daemon for this session: the environment for its clients."""
     with docker_daemon(tmp_path_factory.mktemp("docker"), insecure=[local_registry.host]) as env:
+        yield env
+
+
+@pytest.fixture(scope="session")
+def buildx() -> Iterator[dict[str, str]]:
+    """Trixie's docker with buildx and containerd's store of images, for this session."""
+    with _run_buildx(containerd_store=True) as env:
+        yield env
+
+
+@pytest.fixture(scope="session")
+def buildx_own_store() -> Iterator[dict[str, str]]:
+    """The same with docker's own store."""
+    with _run_buildx(containerd_store=False) as env:
+        yield env
+
+
+@pytest.fixture(params=["docker", "buildx", "buildx_own_store"])
+def each_docker(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Each docker that builds: this machine's, and trixie's with either store of images."""
+    env: dict[str, str] = request.getfixturevalue(request.param)
+    return env
+
+
+Configure = Callable[[dict[str, str]], dict[str, str]]
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """The user's own settings of mirrors; the daemons of the tests have no bridge."""
+    config = tmp_path / "config/airflow-kubler/config.toml"
+    config.parent.mkdir(parents=True)
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
+    kept = own.read_text() if own.is_file() else ""
+    assert "buildkit" not in tomllib.loads(kept)
+    config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
+    return lambda daemon: {**daemon, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+@contextmanager
+def _run_buildx(*, containerd_store: bool) -> Iterator[dict[str, str]]:
+    # Paths of sockets are short: pytest's folders are not.
+    with (
+        tempfile.TemporaryDirectory(prefix="bk", ignore_cleanup_errors=True) as folder,
+        buildx_daemon(Path(folder), containerd_store=containerd_store) as env,
+    ):
         yield env

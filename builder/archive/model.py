@@ -14,7 +14,7 @@ from typing import Final
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.errors import IntegrityError
-from builder.lock.model import BaseLock, LockedFile, StackLock
+from builder.lock.model import BaseLock, LockedDeb, LockedFile, StackLock
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe, descriptor_from_fields, descriptor_to_json
 from builder.oci.fields import MAX_DOCUMENT_BYTES, Fields, parse_object
@@ -51,7 +51,7 @@ class Archive:
 
 
 def list_inputs(stack: StackLock, base: BaseLock, documents: tuple[tuple[str, bytes], ...]) -> tuple[LockedFile, ...]:
-    """List everything that an image is made from: what its locks name, and the locks.
+    """List everything that an image is made from, and that its wheels were built of: what its locks name, and the locks.
 
     Args:
         stack: the lock.
@@ -68,7 +68,7 @@ def list_inputs(stack: StackLock, base: BaseLock, documents: tuple[tuple[str, by
         *((f"wheels/{file.name}", file) for file in wheels),
         *((f"sdists/{record.sdist.name}", record.sdist) for record in records),
         *((f"wheels/{file.name}", file) for record in records for _, _, file in record.requires),
-        *((f"debs/{deb.file.name}", deb.file) for deb in base.debs),
+        *((f"debs/{deb.file.name}", deb.file) for deb in (*base.debs, *compilers_of(stack, base))),
         *((f"bases/{layer.file.name}", layer.file) for image in base.images for layer in image.layers),
         *((f"files/{file.sha256.hex}", file) for _, file in stack.files),
     ]
@@ -76,6 +76,12 @@ def list_inputs(stack: StackLock, base: BaseLock, documents: tuple[tuple[str, by
     for title, file in named:
         found.setdefault(file.sha256, LockedFile(name=title, size=file.size, sha256=file.sha256))
     return tuple(sorted(found.values(), key=lambda file: (file.name, file.sha256)))
+
+
+def compilers_of(stack: StackLock, base: BaseLock) -> tuple[LockedDeb, ...]:
+    """List the debs that wheels of a stack were compiled with; none where none was."""
+    compiled = any(candidate.built is not None and candidate.built.compilers for candidate in stack.candidates)
+    return base.compilers if compiled else ()
 
 
 def dump_archive(archive: Archive) -> bytes:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import IO, Final
 
+from builder.entry import EntryKind
 from builder.errors import IntegrityError
-from builder.image.stream import ChunkStream
+from builder.image.base_tree import Node as TreeNode
+from builder.image.base_tree import TreeBuilder, normal_path, read_members
 
 BUILT_BY_BUILDKIT: Final = "built by BuildKit"
-"""Comment in the history of an image whose layers are BuildKit's: it is compared by its files alone."""
+"""Comment in the history of an image whose layers are BuildKit's. A hint for people: nothing is believed for it."""
 _READ: Final = 1 << 20
+_ATTRIBUTE: Final = "SCHILY.xattr."
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 
@@ -32,8 +34,22 @@ class Node:
     size: int = 0
     sha256: str = ""
     """Of a file."""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Extended ones, by name; images of ours have none."""
     layer: str = field(default="", compare=False)
     """That brought it, where layers have names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What a layer's tree does not hold of a member."""
+
+    sha256: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+_NOTHING: Final = _Content()
+"""Of folders that no layer states."""
 
 
 def flatten(layers: Iterable[Iterable[bytes]]) -> Mapping[str, Node]:
@@ -46,17 +62,27 @@ def flatten(layers: Iterable[Iterable[bytes]]) -> Mapping[str, Node]:
         What lies at each path, relative to the root, without the root itself.
 
     Raises:
-        IntegrityError: a layer is no tar of files, folders and links.
+        IntegrityError: a layer holds what two readers might take for different things: see builder.image.base_tree.
     """
-    nodes: dict[str, Node] = {}
-    for chunks in layers:
-        _apply(chunks, nodes)
-    return nodes
+    tree = TreeBuilder()
+    contents: dict[tuple[int, str], _Content] = {}
+    for number, chunks in enumerate(layers):
+        where = f"layer {number}"
+        tree.begin(number)
+        for member, open_content in read_members(chunks, where=where):
+            tree.add(member, where)
+            path = normal_path(member.name, where)
+            if member.islnk():
+                _check_link(member, tree.nodes[path], f"{where}: {path}")
+            else:
+                contents[number, path] = _read(member, open_content)
+    return {path: _node(node, contents.get((node.layer, node.member), _NOTHING)) for path, node in tree.nodes.items()}
 
 
 def flatten_some(layers: Iterable[tuple[str, Iterable[bytes]]]) -> Mapping[str, Node]:
     """Lay some of an image's layers over one another, by name: others, between and below them, are not looked at.
 
+    For showing what changed, not for believing anything: without the other layers nothing can be held against them.
     A hard link to what another layer holds is of the kind `hardlink`, what hides something of a layer below of the kind
     `whiteout`; folders may be there in other layers, too.
 
@@ -65,7 +91,7 @@ def flatten_some(layers: Iterable[tuple[str, Iterable[bytes]]]) -> Mapping[str, 
     """
     nodes: dict[str, Node] = {}
     for name, chunks in layers:
-        _apply(chunks, nodes, layer=name, partial=True)
+        _apply_some(name, chunks, nodes)
     return nodes
 
 
@@ -98,7 +124,14 @@ def tell_change(before: Node, after: Node) -> str:
     return ", ".join(told) or "bytes"
 
 
-_SHOWN: Final = (("kind", str), ("mode", "{:04o}".format), ("owner", str), ("target", str), ("size", str))
+_SHOWN: Final = (
+    ("kind", str),
+    ("mode", "{:04o}".format),
+    ("owner", str),
+    ("target", str),
+    ("size", str),
+    ("attributes", str),
+)
 
 
 def _describe(mine: Node, other: Node) -> str:
@@ -109,34 +142,25 @@ def _describe(mine: Node, other: Node) -> str:
     return f"bytes differ: sha256 is {other.sha256}, the engine gives {mine.sha256}"
 
 
-def _apply(chunks: Iterable[bytes], nodes: dict[str, Node], *, layer: str = "", partial: bool = False) -> None:
+def _apply_some(layer: str, chunks: Iterable[bytes], nodes: dict[str, Node]) -> None:
     below = frozenset(nodes)
-    stream = ChunkStream(chunks)
-    try:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=_READ) as tar:  # type: ignore[call-overload]
-            for member in tar:
-                path = member.name.removeprefix("./").strip("/")
-                if path in {"", "."}:
-                    continue
-                folder, _, name = path.rpartition("/")
-                if name == _OPAQUE:
-                    _remove_below(folder, nodes, below)
-                elif name.startswith(_WHITEOUT):
-                    gone = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
-                    nodes.pop(gone, None)
-                    _remove_below(gone, nodes, below)
-                    if partial:
-                        nodes[gone] = Node(kind="whiteout", mode=0, owner="", layer=layer)
-                else:
-                    node = replace(_node(tar, member, nodes, partial=partial), layer=layer)
-                    old = nodes.get(path)
-                    if old is not None and old.kind == "directory" != node.kind:
-                        _remove_below(path, nodes, below)
-                    nodes[path] = node
-    except tarfile.TarError as error:
-        raise IntegrityError(f"cannot be unpacked: {error}", context="layer") from error
-    # A tar ends before its bytes do: who checks their hash must see all of them.
-    stream.drain()
+    for member, open_content in read_members(chunks, where=layer):
+        path = normal_path(member.name, layer)
+        if not path:
+            continue
+        folder, _, name = path.rpartition("/")
+        if name == _OPAQUE:
+            _remove_below(folder, nodes, below)
+        elif name.startswith(_WHITEOUT):
+            gone = f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
+            _remove_below(gone, nodes, below)
+            nodes[gone] = Node(kind="whiteout", mode=0, owner="", layer=layer)
+        else:
+            node = replace(_some_node(member, open_content, nodes, layer), layer=layer)
+            old = nodes.get(path)
+            if old is not None and old.kind == "directory" != node.kind:
+                _remove_below(path, nodes, below)
+            nodes[path] = node
 
 
 def _remove_below(folder: str, nodes: dict[str, Node], below: frozenset[str]) -> None:
@@ -145,26 +169,58 @@ def _remove_below(folder: str, nodes: dict[str, Node], below: frozenset[str]) ->
         del nodes[path]
 
 
-def _node(tar: tarfile.TarFile, member: tarfile.TarInfo, nodes: Mapping[str, Node], *, partial: bool) -> Node:
-    owner = f"{member.uid}:{member.gid}"
-    # Docker's tars have the kind of file in the mode as well.
-    mode = stat.S_IMODE(member.mode)
+def _some_node(
+    member: tarfile.TarInfo, open_content: Callable[[], IO[bytes] | None], nodes: Mapping[str, Node], layer: str
+) -> Node:
+    mode, owner = member.mode & 0o7777, f"{member.uid}:{member.gid}"
     if member.islnk():
-        target = member.linkname.removeprefix("./").strip("/")
-        linked = nodes.get(target)
-        if linked is None and partial:
-            return Node(kind="hardlink", mode=mode, owner=owner, target=target)
-        if linked is None:
-            raise IntegrityError(f"a hard link to {member.linkname!r}, which is not there", context=member.name)
-        return linked
-    if member.isdir():
-        return Node(kind="directory", mode=mode, owner=owner)
+        target = normal_path(member.linkname, layer)
+        return nodes.get(target) or Node(kind="hardlink", mode=mode, owner=owner, target=target)
+    content = _read(member, open_content)
     if member.issym():
-        return Node(kind="symlink", mode=0o777, owner=owner, target=member.linkname)
+        return Node(kind="symlink", mode=0o777, owner=owner, target=member.linkname, attributes=content.attributes)
+    if not member.isdir() and not member.isreg():
+        raise IntegrityError("is neither file, folder nor link", context=f"{layer}: {member.name}")
+    return Node(
+        kind="directory" if member.isdir() else "file",
+        mode=mode,
+        owner=owner,
+        size=0 if member.isdir() else member.size,
+        sha256=content.sha256,
+        attributes=content.attributes,
+    )
+
+
+def _check_link(member: tarfile.TarInfo, linked: TreeNode, where: str) -> None:
+    """Docker gives the file the rights that the link's header states, others do not."""
+    stated = (member.mode & 0o7777, member.uid, member.gid)
+    if stated != (linked.mode, linked.uid, linked.gid) or _attributes(member):
+        raise IntegrityError("a hard link that states other rights than the file that it leads to", context=where)
+
+
+def _attributes(member: tarfile.TarInfo) -> tuple[tuple[str, str], ...]:
+    """List extended attributes: some give rights, as file capabilities do."""
+    return tuple(sorted(item for item in member.pax_headers.items() if item[0].startswith(_ATTRIBUTE)))
+
+
+def _read(member: tarfile.TarInfo, open_content: Callable[[], IO[bytes] | None]) -> _Content:
     if not member.isreg():
-        raise IntegrityError("is neither file, folder nor link", context=member.name)
-    digest = hashlib.sha256()
-    content = tar.extractfile(member)
-    while content and (piece := content.read(_READ)):
+        return _Content(attributes=_attributes(member))
+    digest, stream = hashlib.sha256(), open_content()
+    while stream and (piece := stream.read(_READ)):
         digest.update(piece)
-    return Node(kind="file", mode=mode, owner=owner, size=member.size, sha256=digest.hexdigest())
+    return _Content(sha256=digest.hexdigest(), attributes=_attributes(member))
+
+
+def _node(node: TreeNode, content: _Content) -> Node:
+    linked = node.kind is EntryKind.SYMLINK
+    return Node(
+        kind=node.kind.value,
+        # Docker's tars have the kind of file in the mode as well; links have no mode of their own.
+        mode=0o777 if linked else node.mode,
+        owner=f"{node.uid}:{node.gid}",
+        target=node.target,
+        size=node.size,
+        sha256=content.sha256,
+        attributes=content.attributes,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ from builder.platform import Platform
 
 if TYPE_CHECKING:
     from builder.project import Project
-    from builder.usecase.fetch import FetchReport
+    from builder.usecase.fetch import FetchReport, FetchScope
 
 
 @click.command()
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     metavar="REFERENCE",
     help="Take all of it from the archive beside this image in a registry; indexes and mirrors are not asked.",
 )
+@click.option(
+    "--sources",
+    is_flag=True,
+    help="Also what wheels were built of: sdists, build requirements, compilers. For `archive push`; no build needs them.",
+)
 @json_option
 @click.pass_obj
 def command(
@@ -33,20 +39,23 @@ def command(
     platforms: tuple[Platform, ...],
     from_archive: str | None,
     *,
+    sources: bool,
     as_json: bool,
 ) -> None:
     """Fill the store with every file that the locks of STACKs name, and name the wheels in locks/files.
 
     All stacks and their bases where none is named. What the store holds is asked for nowhere.
     """
-    from builder.usecase.fetch import FetchIncompleteError
+    from builder.cli.fetch_archive import fetch_archived
+    from builder.usecase.fetch import FetchIncompleteError, load_scope
 
     project = context.project()
+    load = partial(load_scope, project, platforms=platforms, host=host_platform(), sources=sources)
     try:
         if from_archive is not None:
-            report = _fetch_archived(project, stacks, platforms, from_archive)
+            report = fetch_archived(project, stacks, from_archive, load)
         else:
-            report = _fetch(project, stacks, platforms)
+            report = _fetch(project, load(stacks))
     except FetchIncompleteError as error:
         if as_json:
             show_json(error.as_json())
@@ -59,40 +68,17 @@ def command(
         show_text(f"all {report.files} files are in the store")
 
 
-def _fetch(project: Project, stacks: tuple[str, ...], platforms: tuple[Platform, ...]) -> FetchReport:
+def _fetch(project: Project, scope: FetchScope) -> FetchReport:
     from builder.resolve.user_settings import load_index_settings
-    from builder.usecase.fetch import fetch, load_scope
+    from builder.usecase.fetch import fetch
     from builder.wiring import fetching, stores
 
     settings = load_index_settings()
     return fetch(
-        load_scope(project, stacks, platforms=platforms, host=host_platform()),
+        scope,
         stores.make_file_store(),
         fetching.make_fetch_sources(settings, project),
         lambda: stores.make_transport(settings),
         project.files_folder,
         progress=lambda size: progress("fetching", size),
     )
-
-
-def _fetch_archived(
-    project: Project, stacks: tuple[str, ...], platforms: tuple[Platform, ...], text: str
-) -> FetchReport:
-    """Fetch for the stacks named, or for the one that the image is of."""
-    from builder.registry.model import parse_reference
-    from builder.usecase.archive import fetch_from_archive
-    from builder.usecase.fetch import load_scope
-    from builder.usecase.shipped import read_shipped
-    from builder.wiring.registries import make_registry
-    from builder.wiring.stores import make_file_store
-
-    with make_registry() as registry:
-        image = read_shipped(registry, parse_reference(text))
-        return fetch_from_archive(
-            registry,
-            image,
-            load_scope(project, stacks or (image.stack,), platforms=platforms, host=host_platform()),
-            make_file_store(),
-            project.files_folder,
-            progress=lambda size: progress("fetching", size),
-        )

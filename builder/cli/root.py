@@ -204,7 +204,7 @@ def render_error(error: BuilderError) -> str:
         text = "\n".join(f"error: {issue}" for issue in issues)
         return f"{text}\n  {error.hint}" if error.hint else text
     text = f"error: {error}"
-    if isinstance(error, ToolError) and error.stderr:
+    if isinstance(error, ToolError) and error.stderr and error.stderr not in error.message:
         text += "".join(f"\n  | {line}" for line in error.stderr.strip().splitlines())
     return text
 

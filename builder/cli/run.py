@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +16,18 @@ from builder.cli.root import Context
 from builder.platform import PLATFORMS, parse_platform
 from builder.run.engines import AUTO, NAMES
 
+if TYPE_CHECKING:
+    from builder.usecase.run import BuildImage
+
 
 @click.command(name="run")
 @click.option("--platform", "platform_name", type=click.Choice(tuple(PLATFORMS)), help="Default: this machine's.")
+@click.option(
+    "--layout",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="OCI layout that holds the image, by whatever engine it was built. Default: build it from the lock.",
+)
 @click.option("--engine", type=click.Choice((AUTO, *NAMES)), default=AUTO, show_default=True, help="What runs it.")
 @click.option("--read-only/--writable", default=True, show_default=True, help="The root file system.")
 @click.option("--network", type=click.Choice(("host", "none")), default="host", show_default=True)
@@ -39,6 +50,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     platform_name: str | None,
     engine: str,
     network: str,
+    layout: Path | None,
     volumes: tuple[str, ...],
     env: tuple[str, ...],
     workdir: str | None,
@@ -52,7 +64,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     airflow-kubler run core -- airflow version
     """
     from builder.run.model import RunWish
-    from builder.usecase.run import parse_env, parse_volume, run_stack
+    from builder.usecase.run import parse_env, parse_volume, read_image, run_stack
     from builder.wiring.images import make_engines, make_image_builder
 
     wish = RunWish(
@@ -66,5 +78,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),
     )
     platform = parse_platform(platform_name) if platform_name else host_platform()
-    build = make_image_builder(context.project(), default_jobs(), lambda total: progress(f"build {stack}", total))
+    build: BuildImage
+    if layout is not None:
+        build = partial(read_image, layout)
+    else:
+        build = make_image_builder(context.project(), default_jobs(), lambda total: progress(f"build {stack}", total))
     return run_stack(stack, platform, wish, engines=make_engines(), engine=engine, build=build)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stack_argument
-from builder.cli.output import progress, show_json, show_text
+from builder.cli.output import progress
 from builder.cli.root import Context
 from builder.digest import Digest
 from builder.errors import InvalidInputError
@@ -34,7 +35,9 @@ def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--digest", callback=_parse_digest, metavar="DIGEST", help="Compare with the digest of an image index instead."
 )
+@click.option("--files", is_flag=True, help="Compare files and how the image runs, not layers: for images of BuildKit.")
 @click.option("--rebuild", is_flag=True, help="STACK is an image in a registry: rebuild it from its archive alone.")
+@click.option("--wheels", is_flag=True, help="With --rebuild: build wheels that came from sdists again, too.")
 @click.option(
     "--attest",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -57,41 +60,27 @@ def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_jso
     if rebuild:
         from builder.cli.verify_reference import verify_reference
 
-        if how["layout"] or how["digest"]:
-            raise click.UsageError("--layout and --digest say nothing with --rebuild")
-        named = {name: how[name] for name in ("attest", "rebuilder")}
+        if how["layout"] or how["digest"] or how["files"]:
+            raise click.UsageError("--layout, --digest and --files say nothing with --rebuild")
+        named = {name: how[name] for name in ("attest", "rebuilder", "wheels")}
         return verify_reference(stack, jobs, **named, recording=context.recording(), as_json=as_json)
-    if how["attest"] or how["rebuilder"]:
-        raise click.UsageError("--attest and --rebuilder need --rebuild")
-    return _verify(context, stack, how["layout"], how["digest"], jobs, as_json=as_json)
+    if how["attest"] or how["rebuilder"] or how["wheels"]:
+        raise click.UsageError("--attest, --rebuilder and --wheels need --rebuild")
+    if how["files"] and how["digest"]:
+        raise click.UsageError("--files needs an image, and --digest names none")
+    return _verify(context, stack, how, jobs, as_json=as_json)
 
 
-def _verify(
-    context: Context, stack: str, layout: Path | None, digest: Digest | None, jobs: int, *, as_json: bool
-) -> int:
+def _verify(context: Context, stack: str, how: Mapping[str, Any], jobs: int, *, as_json: bool) -> int:
+    from builder.cli.verify_view import show_report
     from builder.usecase.verify import verify_digest, verify_layout
 
     project = context.project()
     with scratch_build_tools(jobs, lambda total: progress(f"verify {stack}", total)) as tools:
-        if digest is not None:
-            report = verify_digest(stack, project.locks_folder, digest, tools)
+        if how["digest"] is not None:
+            report = verify_digest(stack, project.locks_folder, how["digest"], tools)
         else:
-            folder = layout or project.root / DEFAULT_FOLDER / stack
-            report = verify_layout(stack, project.locks_folder, folder, tools)
-    if as_json:
-        value: dict[str, Any] = {
-            "stack": stack,
-            "reproduced": not report.differences,
-            "index_digest": str(report.index_digest),
-            "found_digest": str(report.found_digest),
-            "differences": [
-                {"where": difference.where, "path": difference.path, "what": difference.what}
-                for difference in report.differences
-            ],
-        }
-        show_json(value)
-    elif report.differences:
-        show_text("\n".join(f"differs: {difference}" for difference in report.differences))
-    else:
-        show_text(f"{report.index_digest} is what the lock of {stack} gives")
+            folder = how["layout"] or project.root / DEFAULT_FOLDER / stack
+            report = verify_layout(stack, project.locks_folder, folder, tools, by_files=how["files"])
+    show_report(report, as_json=as_json)
     return 1 if report.differences else 0

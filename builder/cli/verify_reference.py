@@ -11,7 +11,6 @@ from typing import Any
 from builder import __version__
 from builder.archive.attestation import Rebuild, dump_statement
 from builder.atomic import replacing
-from builder.cli.options import host_platform
 from builder.cli.output import note, progress, render_size, show_json, show_text
 from builder.registry.model import parse_reference
 from builder.usecase.rebuild import RebuildReport, rebuild
@@ -22,7 +21,14 @@ from builder.wiring.registries import make_registry
 
 
 def verify_reference(
-    text: str, jobs: int, *, attest: Path | None, rebuilder: str | None, recording: Path | None, as_json: bool
+    text: str,
+    jobs: int,
+    *,
+    attest: Path | None,
+    rebuilder: str | None,
+    wheels: bool,
+    recording: Path | None,
+    as_json: bool,
 ) -> int:
     """Rebuild an image, record it in a ledger, and say what came out; returns the exit status, 1 where anything differs."""
     reference = parse_reference(text)
@@ -30,10 +36,10 @@ def verify_reference(
     with (
         open_recorder(recording) as recorder,
         make_registry() as registry,
-        make_rebuild_room(jobs, lambda total: progress("rebuild", total)) as (room, store, tools),
+        make_rebuild_room(jobs, lambda total: progress("rebuild", total), wheels=wheels) as room,
     ):
         image = read_shipped(registry, reference)
-        report = rebuild(registry, image, room, store, tools, host_platform(), told=note)
+        report = rebuild(registry, image, room, told=note)
         statement = _statement(report, rebuilder or f"{_user()}@{platform.node()}", started, int(time.time()))
         if recorder is not None:
             recorder.rebuilt(statement)
@@ -45,6 +51,8 @@ def verify_reference(
     elif report.differences:
         show_text("\n".join(f"differs: {difference}" for difference in report.differences))
     else:
+        for name in report.wheels:
+            show_text(f"{name} was built again to the same bytes")
         show_text(f"{image.reference} was rebuilt to the same digest")
         show_text(f"from {report.inputs} inputs, {render_size(report.input_bytes)}, of {report.archive.digest}")
     return 1 if report.differences else 0
@@ -58,6 +66,7 @@ def _user() -> str:
 
 
 def _statement(report: RebuildReport, rebuilder: str, started: int, finished: int) -> Rebuild:
+    same = report.index_digest == report.image.root.digest
     return Rebuild(
         name=str(report.image.repository),
         digest=report.image.root.digest,
@@ -69,7 +78,7 @@ def _statement(report: RebuildReport, rebuilder: str, started: int, finished: in
         started=started,
         finished=finished,
         rebuilt=report.index_digest,
-        first_difference=str(report.differences[0]) if report.differences else "",
+        first_difference="" if same or not report.differences else str(report.differences[0]),
     )
 
 
@@ -84,6 +93,7 @@ def _as_json(report: RebuildReport) -> dict[str, Any]:
         "archive": str(report.archive.digest),
         "inputs": report.inputs,
         "input_bytes": report.input_bytes,
+        "wheels": list(report.wheels),
         "differences": [
             {"where": difference.where, "path": difference.path, "what": difference.what}
             for difference in report.differences

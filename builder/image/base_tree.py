@@ -116,7 +116,7 @@ def read_tree(layers: Sequence[LockedLayer], open_layer: OpenLayer, *, where: st
         DigestMismatchError: a layer is not what its digest or diff_id says.
         IntegrityError: a layer holds what no image may hold.
     """
-    builder = _Builder()
+    builder = TreeBuilder()
     for number, layer in enumerate(layers):
         here = f"{where}: layer {number} ({layer.file.sha256})"
         builder.begin(number)
@@ -165,7 +165,23 @@ def iter_members(
     """
     outer, inner = hashlib.sha256(), hashlib.sha256()
     unpacked = decompress(media.COMPRESSION_OF[layer.media_type], _hashed(chunks, outer, layer.file.size, where))
-    reader = ChunkStream(_hashed(unpacked, inner, _MOST_BYTES, where))
+    for member, open_content in read_members(_hashed(unpacked, inner, _MOST_BYTES, where), where=where):
+        yield member, lambda open_content=open_content: _content(open_content())  # type: ignore[misc]
+    for found, wanted in ((outer.hexdigest(), layer.file.sha256), (inner.hexdigest(), layer.diff_id)):
+        if found != wanted.hex:
+            raise DigestMismatchError(f"got sha256:{found}, expected {wanted}", context=where)
+
+
+def read_members(
+    chunks: Iterable[bytes], *, where: str
+) -> Iterator[tuple[tarfile.TarInfo, Callable[[], IO[bytes] | None]]]:
+    """Iterate over the members of an unpacked layer, with what opens their content; all of it is read.
+
+    Raises:
+        IntegrityError: it is no tar, or goes on behind its end, where another reader might find more.
+    """
+    watched = _Watched(chunks)
+    reader = ChunkStream(watched)
     try:
         # Names may be any bytes: what is no UTF-8 is written out, so that the tree can be kept as JSON.
         with tarfile.open(
@@ -178,13 +194,32 @@ def iter_members(
             tarinfo=_Member,
         ) as archive:
             for member in archive:
-                yield member, lambda member=member: _content(archive, member)  # type: ignore[misc]
+                if archive.pax_headers.keys() - {"comment"}:
+                    raise IntegrityError("a global header, which not all readers heed", context=where)
+                yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
+            end = archive.offset
         reader.drain()
     except (tarfile.TarError, BuildError, EOFError) as error:
         raise IntegrityError(f"cannot be unpacked: {error}", context=where) from error
-    for found, wanted in ((outer.hexdigest(), layer.file.sha256), (inner.hexdigest(), layer.diff_id)):
-        if found != wanted.hex:
-            raise DigestMismatchError(f"got sha256:{found}, expected {wanted}", context=where)
+    if watched.last > end:
+        raise IntegrityError("goes on behind the end of its tar", context=where)
+
+
+class _Watched:
+    """Chunks on their way, and how far they went before nothing but zeros came."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.last = 0
+        """Offset behind the last byte that is not zero."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._chunks:
+            kept = len(chunk.rstrip(b"\0"))
+            self.last = size + kept if kept else self.last
+            size += len(chunk)
+            yield chunk
 
 
 class _Member(tarfile.TarInfo):
@@ -214,8 +249,7 @@ def normal_path(name: str, where: str) -> str:
     return "/".join(parts)
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(member)
+def _content(stream: IO[bytes] | None) -> bytes:
     return stream.read() if stream is not None else b""
 
 
@@ -229,7 +263,7 @@ def _hashed(chunks: Iterable[bytes], into: hashlib._Hash, most: int, where: str)
         yield chunk
 
 
-class _Builder:
+class TreeBuilder:
     """Puts layers upon each other."""
 
     def __init__(self) -> None:

@@ -26,6 +26,9 @@ PREFIX = "/home/airflow/.local"
 """The virtual environment: not below AIRFLOW_HOME, which may be a mounted empty folder."""
 HTTP_PORT = 8080
 DUMB_INIT = ("/usr/bin/dumb-init", "--")
+STACK_LABEL = "airflow-kubler.stack"
+LOCK_LABEL = "airflow-kubler.lock"
+"""Digest of the lock file that an image says it was built from."""
 
 _WRITABLE = (
     "home/airflow",
@@ -114,8 +117,8 @@ def _env(lock: StackLock) -> tuple[tuple[str, str], ...]:
 def _labels(lock: StackLock, lock_digest: Digest) -> tuple[tuple[str, str], ...]:
     labels = {
         "airflow-kubler.base": lock.base,
-        "airflow-kubler.lock": str(lock_digest),
-        "airflow-kubler.stack": lock.stack,
+        LOCK_LABEL: str(lock_digest),
+        STACK_LABEL: lock.stack,
         "org.apache.airflow.component": "airflow",
         "org.apache.airflow.distro": "debian",
         "org.apache.airflow.image": "airflow",

@@ -96,13 +96,13 @@ def blob_path(digest: Digest) -> str:
     return f"blobs/sha256/{digest.hex}"
 
 
-def dump_layout_index(name: str, image_index: Descriptor) -> bytes:
-    """Write `index.json`: one named image index; bytes are stable."""
+def dump_layout_index(name: str, image_index: Descriptor, *, more: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """Write `index.json`: one named image index, and more annotations of it; bytes are stable."""
     named = Descriptor(
         media_type=image_index.media_type,
         digest=image_index.digest,
         size=image_index.size,
-        annotations=((REF_NAME, name),),
+        annotations=((REF_NAME, name), *more),
     )
     return dump_index(Index(manifests=(named,)))
 

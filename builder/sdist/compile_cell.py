@@ -10,21 +10,21 @@ The step's first process bounds the rest: see bounds.py.
 from __future__ import annotations
 
 import json
-import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.buildkit.base import find_docker
+from builder.buildkit.client import NAMESPACE, DockerClient, find_docker
 from builder.errors import ToolError
 from builder.sdist import bounds
 from builder.sdist.cell import ENVIRONMENT, REQUIRES, USER, CellAnswer, CellTask, fill_folder
 
 _SLACK_S = 300
 """For the daemon, beside the build's own time."""
-_SHOWN = 4000
+CACHE_LABEL = "airflow-kubler.cache=build-root"
+"""On images that stay in the daemon: `docker image prune --all --filter label=airflow-kubler.cache` removes them."""
 _HINT = (
     "compile where docker is, or have the wheel from an archive or index: "
     "see docs/sdists.md; `docker version` tells whether the daemon runs"
@@ -65,9 +65,8 @@ class CompileCell:
             (context / "bounds.py").write_bytes(Path(bounds.__file__).read_bytes())
             (context / "settings.json").write_text(json.dumps(_settings(task)))
             (context / "Dockerfile").write_text(_dockerfile(image, task.python))
-            argv = [docker, "build", "--no-cache", "--network", "none", "--progress", "plain"]
-            argv += ["--output", f"type=local,dest={out}", str(context)]
-            self._run(argv, "the step that compiles", task.limits.wall_s + _SLACK_S)
+            words = ["--no-cache", "--network", "none", "--output", f"type=local,dest={out}", str(context)]
+            docker.build(words, "the step that compiles", seconds=task.limits.wall_s + _SLACK_S, hint=_HINT)
             said = json.loads((out / "status.json").read_text())
             return CellAnswer(
                 status=int(said["status"]),
@@ -76,40 +75,23 @@ class CompileCell:
                 result=(out / "result").read_bytes(),
             )
 
-    def _ensure_root(self, docker: str, root: Path) -> str:
-        """Have the daemon hold a root folder as an image; the folder's name is the digest of what is in it."""
-        name = f"airflow-kubler/build-root:{root.name[:40]}"
-        asked = subprocess.run(
-            [docker, "image", "inspect", name], env=dict(self.environment), capture_output=True, check=False, timeout=60
-        )
-        if asked.returncode == 0:
+    def _ensure_root(self, docker: DockerClient, root: Path) -> str:
+        """Have the daemon hold a root folder as an image; the folder's name is the digest of what is in it.
+
+        It stays, as a cache: packages of a compiler take longer to load than most sdists to compile. The label lets
+        `docker image prune` remove it.
+        """
+        name = f"{NAMESPACE}/build-root:{root.name[:40]}"
+        if docker.has(name):
             return name
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.scratch, prefix="compile-") as folder:
             archive = Path(folder) / "root.tar"
             with tarfile.open(archive, "w") as tar:
                 tar.add(root, arcname=".", filter=_as_root)
-            self._run([docker, "import", str(archive), name], "loading what is compiled in", _SLACK_S)
+            words = ["import", "--change", f"LABEL {CACHE_LABEL}", str(archive), name]
+            docker.run(words, "loading what is compiled in", seconds=_SLACK_S, hint=_HINT)
         return name
-
-    def _run(self, argv: Sequence[str], what: str, seconds: float) -> None:
-        environment = {**self.environment, "DOCKER_BUILDKIT": "1"}
-        try:
-            done = subprocess.run(
-                argv,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=seconds,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ToolError(f"{what}: {error}", argv=argv, hint=_HINT) from error
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip())[-_SHOWN:]
-            raise ToolError(f"{what} failed:\n{said}", argv=argv, exit_status=done.returncode, stderr=said, hint=_HINT)
 
 
 def _dockerfile(image: str, python: str) -> str:

@@ -7,8 +7,8 @@ Rules:
 - Yanked files are no candidates, and nothing of a quarantined project is.
 - An exception names releases that time and yanks do not hold back; a quarantine holds them back all the same.
 - A file that says that it is not for the base's very Python is none, where a resolver would not see it: uv reads lower bounds only.
-- Of a version that has only an sdist a wheel can be built; such a version is offered where something names it exactly, or
-  as the newest of a project that has no wheel at all: resolvers must not wander through old sdists.
+- Of a version that has an sdist and no wheel for Linux a wheel can be built; such a version is offered where something names it
+  exactly, or as the newest of a project that has no wheel for Linux at all: resolvers must not wander through old sdists.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from builder.errors import PackageIndexError
 from builder.snapshot.model import NamedIndex, OfferedFile, ProjectPage
 from builder.snapshot.pages import parse_file_name
 
+_FORMAT = 2
+"""Of these rules: others make another page of the same files."""
 _DAY = dt.timedelta(days=1)
 _HINT_TIMES = "take the rule out, or use an index that gives upload times (PEP 700)"
 
@@ -125,6 +127,7 @@ def rules_key(project: str, index: str, rules: ViewRules, day: str, named: Itera
     """
     cutoff = rules.cutoff(index, day)
     value = [
+        _FORMAT,
         cutoff.isoformat() if cutoff else "",
         [list(row) for row in rules.exceptions if row[0] == project],
         sorted(named) if rules.sdists else None,
@@ -219,25 +222,42 @@ def _is_past(requires_python: str, python_version: str) -> bool:
         return False
 
 
+def is_for_linux(name: str) -> bool:
+    """Tell by its name whether a wheel may be for a base of ours: glibc or any system.
+
+    >>> [is_for_linux(f"x-1-{tag}.whl") for tag in ("py3-none-any", "cp313-cp313-manylinux_2_28_x86_64")]
+    [True, True]
+    >>> [is_for_linux(f"x-1-{tag}.whl") for tag in ("cp313-cp313-win_amd64", "cp313-cp313-musllinux_1_2_x86_64")]
+    [False, False]
+    """
+    if not name.endswith(".whl"):
+        return False
+    systems = name.removesuffix(".whl").rpartition("-")[2].split(".")
+    return any(system == "any" or system.startswith(("linux_", "manylinux")) for system in systems)
+
+
 def _unbuilt(kept: Sequence[tuple[OfferedFile, Version]]) -> tuple[Dropped, ...]:
-    """List the versions that have an sdist only, where nothing may be built."""
-    with_wheel = {version for file, version in kept if file.name.endswith(".whl")}
+    """List the versions that would have to be built, where nothing may be."""
     return tuple(
         Dropped(file=file, version=str(version), rule="sdist", detail="")
-        for file, version in kept
-        if version not in with_wheel
+        for version, file in _sdists_alone(kept).items()
     )
+
+
+def _sdists_alone(kept: Sequence[tuple[OfferedFile, Version]]) -> dict[Version, OfferedFile]:
+    """List the sdists of versions without a wheel for Linux."""
+    with_wheel = {version for file, version in kept if is_for_linux(file.name)}
+    return {version: file for file, version in kept if version not in with_wheel and not file.name.endswith(".whl")}
 
 
 def _buildable(project: str, kept: Sequence[tuple[OfferedFile, Version]], rules: ViewRules) -> tuple[OfferedFile, ...]:
     if not rules.sdists:
         return ()
-    with_wheel = {version for file, version in kept if file.name.endswith(".whl")}
-    alone = {version: file for file, version in kept if version not in with_wheel}
+    alone = _sdists_alone(kept)
     if not alone:
         return ()
     named = {version for text in rules.named.get(project, ()) if (version := _parse(text)) in alone}
-    if not with_wheel and not named:
+    if not named and not any(is_for_linux(file.name) for file, _ in kept):
         named = {max(alone, key=lambda version: (not version.is_prerelease, version))}
     return tuple(alone[version] for version in sorted(named))
 

@@ -18,6 +18,7 @@ from builder.snapshot.rules import (
     Selected,
     ViewRules,
     file_version,
+    is_for_linux,
     is_plain,
     places_for,
     rules_key,
@@ -174,11 +175,11 @@ class IndexView:
             # The whole page need not be judged: it is read only as far as this version goes.
             found = iter_version_files(self._world.read(page), project, version)
             wheels = tuple(file for file in found if file.name.endswith(".whl") and file.yanked is None)
-            if wheels:
+            if any(is_for_linux(file.name) for file in wheels):
                 return VersionFiles(index=page.index, wheels=wheels)
         wanted, selected = Version(version), self.selected(project)
         wheels = tuple(file for file in (selected.wheels if selected else ()) if file_version(file.name) == wanted)
-        if wheels:
+        if any(is_for_linux(file.name) for file in wheels):
             return VersionFiles(index=page.index, wheels=wheels)
         for sdist in selected.sdists if selected else ():
             if file_version(sdist.name) == wanted:
@@ -191,7 +192,7 @@ class IndexView:
                     upload_time=sdist.upload_time,
                 )
                 return VersionFiles(index=page.index, wheels=(offered,), built=built)
-        return None
+        return VersionFiles(index=page.index, wheels=wheels) if wheels else None
 
     def _read_ahead(self, project: str, selected: Selected) -> None:
         """Ask for the metadata that a resolver asks for next: of the versions that something names, else of the newest."""
@@ -228,7 +229,7 @@ class IndexView:
     def _has_wheel(self, data: bytes, project: str, version: str) -> bool:
         try:
             files = iter_version_files(data, project, version)
-            return any(file.name.endswith(".whl") and is_plain(file, self._rules) for file in files)
+            return any(is_for_linux(file.name) and is_plain(file, self._rules) for file in files)
         except InvalidVersion:
             return False
 

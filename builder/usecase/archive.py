@@ -30,7 +30,15 @@ from builder.registry.shipment import Shipment
 from builder.registry.transfer import TransferPlan, TransferReport, plan_push, push
 from builder.store.links import link_file
 from builder.store.model import FileStore, Progress
-from builder.usecase.fetch import FetchReport, FetchScope, keep_own_files, wanted_debs, wanted_layers, wanted_wheels
+from builder.usecase.fetch import (
+    FetchReport,
+    FetchScope,
+    keep_own_files,
+    wanted_debs,
+    wanted_layers,
+    wanted_sources,
+    wanted_wheels,
+)
 from builder.usecase.found_archive import FoundArchive, first_usable
 from builder.usecase.shipped import ShippedImage
 
@@ -87,7 +95,8 @@ def plan_archive(
     if missing:
         named = ", ".join(file.name for file in missing[:_MOST_SHOWN])
         raise MissingBlobError(
-            f"the store lacks {len(missing)} inputs: {named}", hint=f"airflow-kubler fetch {stack.stack}, then again"
+            f"the store lacks {len(missing)} inputs: {named}",
+            hint=f"airflow-kubler fetch {stack.stack} --sources, then again",
         )
     archive = Archive(subject=image.descriptor, stack=stack.stack, lock=image.lock, inputs=inputs)
     data = dump_archive(archive)
@@ -177,7 +186,8 @@ def fetch_from_archive(
     """
     wheels, debs, layers = wanted_wheels(scope), wanted_debs(scope), wanted_layers(scope)
     own = keep_own_files(scope, store)
-    missing = [file for file in (*wheels, *debs, *layers) if not store.holds(file)]
+    named = (*(wheels | wanted_sources(scope)), *debs, *layers)
+    missing = [file for file in named if not store.holds(file)]
     size = sum(file.size for file in missing)
 
     def holding(found: FoundArchive) -> FoundArchive:
@@ -188,9 +198,7 @@ def fetch_from_archive(
     with progress(size) as tell:
         fill_store(registry, found, missing, store, workers=workers, progress=tell)
     linked = [link_file(store, file, folder) for file in wheels]
-    return FetchReport(
-        files=len(wheels) + len(debs) + len(layers) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
-    )
+    return FetchReport(files=len(named) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked))
 
 
 class _Source:

@@ -287,14 +287,14 @@ def _platforms(lock: StackLock, wanted: tuple[Platform, ...]) -> tuple[Platform,
     return tuple(sorted(wanted or lock.platforms))
 
 
-def write_image(output: Path, image: BuiltImage, blobs: Blobs) -> None:
-    """Write an image where it is wanted: a folder, or one tar file."""
+def write_image(output: Path, image: BuiltImage, blobs: Blobs, *, tag: str = "") -> None:
+    """Write an image where it is wanted: a folder, or one tar file, which docker loads under a tag."""
     if is_archive(output):
         from builder.image.archive import write_archive
 
         if output.is_dir():
             raise BuildError("is a folder", context=str(output), hint="name a file, or a folder without .tar")
-        write_archive(output, image, blobs)
+        write_archive(output, image, blobs, tag=tag)
     else:
         from builder.image.layout_folder import write_layout
 

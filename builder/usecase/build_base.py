@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 
 def build_base(
-    base: BaseLock, output: Path, tools: BuildTools, *, platforms: Sequence[Platform], compression: str = "zstd"
+    base: BaseLock,
+    output: Path,
+    tools: BuildTools,
+    *,
+    platforms: Sequence[Platform],
+    compression: str = "zstd",
+    tag: str = "",
 ) -> BuiltImage:
-    """Build a base's image into a folder, or a tar file that docker loads.
+    """Build a base's image into a folder, or a tar file that docker loads under a tag.
 
     Raises:
         MissingBlobError: the store does not hold a deb.
@@ -29,5 +35,5 @@ def build_base(
     total = sum(deb.file.size for deb in base.debs if not set(deb.platforms).isdisjoint(platforms))
     with open_assembly(base, compression, tools, total) as assembly:
         image = assemble_base(base, platforms=platforms, assembly=assembly)
-        write_image(output, image, image_blobs(image))
+        write_image(output, image, image_blobs(image), tag=tag)
         return image

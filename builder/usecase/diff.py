@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, assert_never
 from builder.digest import Digest
 from builder.errors import BuilderError, InvalidInputError
 from builder.history.layers import LayerPull, PlatformPull, sum_pull
+from builder.image.contract import LOCK_LABEL
 from builder.image.parts import LayerParts, plan_parts
 from builder.image.sources import DebSource, DeclaredSource, EntriesSource, FilesSource, Source, WheelSource
 from builder.lock.base import parse_base_lock
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 RevisionReader = Callable[[str, str], bytes | None]
 """Reads a file of a git revision: revision and path relative to the project; None where the revision lacks the file."""
-LOCK_LABEL = "airflow-kubler.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
+import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,8 +138,23 @@ def _write_tars(locks: Locks, platform: Platform, parts: Sequence[LayerParts], t
     below = [layer for layer in built if layer.name != "files"]
     for folder, layers in (("base", below), ("files", above)):
         for number, layer in enumerate(layers):
-            with (output / folder / f"{folder_name(number)}.tar").open("wb") as target:
+            path = output / folder / f"{folder_name(number)}.tar"
+            with path.open("wb") as target:
                 target.writelines(iter_tar(layer, compression))
+            if locks.base.images and folder == "base":
+                _refuse_whiteouts(path, locks.base.name, layer)
+
+
+def _refuse_whiteouts(path: Path, base: str, layer: BuiltLayer) -> None:
+    """Refuse what a Dockerfile cannot say: `ADD` lays a layer over the others, and hides nothing of them."""
+    with tarfile.open(path) as tar:
+        hidden = next((member.name for member in tar if posixpath.basename(member.name).startswith(".wh.")), None)
+    if hidden is not None:
+        raise BuildError(
+            f"layer {layer.layer.digest} hides files of lower layers ({hidden}), which no Dockerfile can take over",
+            context=f"base {base}",
+            hint="build it by the own engine (without --engine), or make the base's image of one layer",
+        )
 
 
 def iter_tar(layer: BuiltLayer, compression: str) -> Iterator[bytes]:

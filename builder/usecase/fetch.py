@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from builder.archive.model import compilers_of
 from builder.digest import Digest
 from builder.errors import BuilderError, FetchError
 from builder.lock.base import parse_base_lock
@@ -72,6 +73,8 @@ class FetchScope:
     """This machine's: its interpreter is needed to compile bytecode, whatever is built."""
     own_files: Mapping[Digest, bytes] = field(default_factory=dict)
     """Content of files that lie in stacks/<name>/files."""
+    sources: bool = False
+    """Also what wheels were built of: sdists, build requirements, compilers. No image needs them where the wheels are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,12 @@ class GoneError(FetchIncompleteError):
 
 
 def load_scope(
-    project: Project, stacks: Sequence[str], *, platforms: tuple[Platform, ...], host: Platform | None
+    project: Project,
+    stacks: Sequence[str],
+    *,
+    platforms: tuple[Platform, ...],
+    host: Platform | None,
+    sources: bool = False,
 ) -> FetchScope:
     """Read the locks to be fetched for: of stacks named, or of all.
 
@@ -128,7 +136,7 @@ def load_scope(
     names = tuple(stacks) or project.stack_names()
     own = {Digest.of(data): data for name in names for _, data in project.stack_files(name)}
     locks = tuple(load_fresh_lock(project, name) for name in names)
-    return FetchScope(locks=locks, platforms=platforms, host=host, own_files=own)
+    return FetchScope(locks=locks, platforms=platforms, host=host, own_files=own, sources=sources)
 
 
 def digests_of_locks(project: Project) -> frozenset[Digest]:
@@ -142,7 +150,7 @@ def digests_of_locks(project: Project) -> frozenset[Digest]:
         digests.update(file.sha256 for _, file in lock.files)
     for path in sorted(project.locks_folder.glob("base.*.toml")):
         base = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
-        digests.update(deb.file.sha256 for deb in base.debs)
+        digests.update(deb.file.sha256 for deb in (*base.debs, *base.compilers))
         digests.update(layer.file.sha256 for image in base.images for layer in image.layers)
     return frozenset(digests)
 
@@ -173,8 +181,9 @@ def fetch(
         FetchIncompleteError: other files cannot be had, too.
     """
     wheels, debs = wanted_wheels(scope), wanted_debs(scope)
+    behind = wanted_sources(scope)
     own = keep_own_files(scope, store)
-    missing_wheels = {file: project for file, project in wheels.items() if not store.holds(file)}
+    missing_wheels = {file: project for file, project in (wheels | behind).items() if not store.holds(file)}
     missing_debs = {file: deb for file, deb in debs.items() if not store.holds(file)}
     layers = wanted_layers(scope)
     missing_layers = {file: where for file, where in layers.items() if not store.holds(file)}
@@ -196,7 +205,10 @@ def fetch(
     if failures:
         raise _incomplete(failures, debs, scope)
     return FetchReport(
-        files=len(wheels) + len(debs) + len(layers) + own, fetched=len(missing), fetched_bytes=size, linked=len(linked)
+        files=len(wheels | behind) + len(debs) + len(layers) + own,
+        fetched=len(missing),
+        fetched_bytes=size,
+        linked=len(linked),
     )
 
 
@@ -263,12 +275,26 @@ def wanted_wheels(scope: FetchScope) -> dict[LockedFile, str]:
     }
 
 
+def wanted_sources(scope: FetchScope) -> dict[LockedFile, str]:
+    """List the sdists that wheels of a scope were built from, and the build requirements, with their projects."""
+    records = [
+        (candidate.project, candidate.built)
+        for lock, _ in scope.locks
+        for candidate in lock.candidates
+        if scope.sources and candidate.built is not None
+    ]
+    return {
+        **{record.sdist: project for project, record in records},
+        **{file: project for _, record in records for project, _, file in record.requires},
+    }
+
+
 def wanted_debs(scope: FetchScope) -> dict[LockedFile, LockedDeb]:
     """List the debs of a scope: of its platforms, and of this machine's platform for the interpreter."""
     return {
         deb.file: deb
         for lock, base in scope.locks
-        for deb in base.debs
+        for deb in (*base.debs, *(compilers_of(lock, base) if scope.sources else ()))
         if not set(deb.platforms).isdisjoint({*(scope.platforms or lock.platforms), scope.host})
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.buildkit.base import DockerfileBuild, Foundation, build_layout, write_index
-from builder.digest import Digest
+from builder.buildkit.client import make_name
 from builder.errors import LockStaleError, StackError
 from builder.lock.base import check_base_lock, parse_base_lock
 from builder.lock.model import BaseLock
@@ -112,7 +112,8 @@ def _make_foundation(
 ) -> Foundation:
     """Build a base twice from the same segments: gzip, which every docker loads, and zstd, which our images have."""
     archive = folder / f"{argument}-{platform.architecture}.tar"
-    build_base(lock, archive, tools.build, platforms=(platform,), compression="gzip")
+    name = make_name(argument.lower())
+    build_base(lock, archive, tools.build, platforms=(platform,), compression="gzip", tag=name)
     image = build_base(
         lock, folder / f"{argument}-{platform.architecture}", tools.build, platforms=(platform,), compression="zstd"
     )
@@ -124,4 +125,4 @@ def _make_foundation(
         )
         for one in built.layers
     }
-    return Foundation(argument=argument, archive=archive, config=Digest.of(built.config), layers=layers)
+    return Foundation(argument=argument, archive=archive, name=name, layers=layers)

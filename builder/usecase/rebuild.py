@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from builder.archive.model import compilers_of
 from builder.digest import Digest
-from builder.errors import BuilderError, IntegrityError
+from builder.errors import BuilderError, BuildError, IntegrityError
 from builder.image.assemble import BuiltImage, BuiltPlatform
 from builder.image.compare import Difference
 from builder.lock.base import parse_base_lock
@@ -25,13 +26,32 @@ from builder.registry.folder import FolderBlobs
 from builder.registry.model import Registry
 from builder.registry.parallel import DEFAULT_WORKERS
 from builder.registry.pulling import pull
+from builder.sdist.errors import Kind, SdistError
 from builder.stack.names import check_name
 from builder.usecase.archive import InputStore, fill_store
 from builder.usecase.build import BuildRequest, BuildTools, assemble_image, load_locks
+from builder.usecase.build_sdist import BuildRoom
+from builder.usecase.build_sdist import rebuild as rebuild_wheel
 from builder.usecase.found_archive import FoundArchive, first_usable, read_document
 from builder.usecase.shipped import ShippedImage
 
 _LARGEST_LOCK: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildRoom:
+    """Where an image is made again: nothing of the user's is in it."""
+
+    folder: Path
+    """Empty: takes locks and, where digests differ, the image."""
+    store: InputStore
+    """Empty; `tools` and `wheels` read from it."""
+    tools: BuildTools
+    """With an empty cache."""
+    host: Platform
+    """This machine's: its interpreter of the base compiles bytecode."""
+    wheels: BuildRoom | None = None
+    """Builds wheels that came from sdists again; None to take them from the archive as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +67,14 @@ class RebuildReport:
     input_bytes: int
     differences: tuple[Difference, ...]
     """Empty where every digest is the same."""
+    wheels: tuple[str, ...] = ()
+    """Names of wheels that were built again from their sdists."""
 
 
 def rebuild(
     registry: Registry,
     image: ShippedImage,
-    room: Path,
-    store: InputStore,
-    tools: BuildTools,
-    host: Platform,
+    room: RebuildRoom,
     *,
     workers: int = DEFAULT_WORKERS,
     told: Callable[[str], None] = lambda _: None,
@@ -65,10 +84,7 @@ def rebuild(
     Args:
         registry: that holds it and its archive.
         image: there.
-        room: an empty folder, for locks and, where digests differ, for the image.
-        store: an empty one, that `tools` read from.
-        tools: with an empty cache.
-        host: this machine's platform: its interpreter of the base compiles bytecode.
+        room: where, and with what.
         workers: blobs at a time.
         told: what is being done.
 
@@ -80,28 +96,32 @@ def rebuild(
 
     def look_into(found: FoundArchive) -> tuple[FoundArchive, _Locks, tuple[LockedFile, ...]]:
         locks = _read_locks(registry, image, found)
-        wanted = _wanted(locks.stack, locks.base, platforms, host)
+        wanted = _wanted(locks.stack, locks.base, platforms, room.host)
+        if room.wheels is not None:
+            wanted = tuple(dict.fromkeys((*wanted, *_sources(locks.stack, locks.base))))
         found.check_holds(wanted)
         return found, locks, wanted
 
     found, locks, wanted = first_usable(registry, image, look_into)
     stack = locks.stack
-    locks.write(room / "locks")
+    locks.write(room.folder / "locks")
     size = sum(file.size for file in wanted)
     told(f"{len(wanted)} inputs of {size} bytes from the archive {found.digest}")
-    brought = fill_store(registry, found, wanted, store, workers=workers)
+    brought = fill_store(registry, found, wanted, room.store, workers=workers)
+    wheels, differing = _build_wheels(stack, locks.base, room.wheels, told) if room.wheels else ((), ())
     request = BuildRequest(
         stack=stack.stack,
-        locks=room / "locks",
-        output=room / "image",
+        locks=room.folder / "locks",
+        output=room.folder / "image",
         platforms=platforms,
         compression=_compression(image),
     )
     told(f"building {stack.stack} for {', '.join(map(str, platforms))}")
-    built = assemble_image(load_locks(request.locks, request.stack), request, tools)
-    differences: tuple[Difference, ...] = ()
+    built = assemble_image(load_locks(request.locks, request.stack), request, room.tools)
+    differences: tuple[Difference, ...] = differing
     if built.descriptor.digest != image.root.digest:
-        differences = tuple(_explain(registry, image, built, room, tools)) or tuple(_by_digest(image, built))
+        found_out = tuple(_explain(registry, image, built, room)) or tuple(_by_digest(image, built))
+        differences += found_out
     return RebuildReport(
         image=image,
         archive=found,
@@ -109,7 +129,43 @@ def rebuild(
         inputs=brought,
         input_bytes=size,
         differences=differences,
+        wheels=wheels,
     )
+
+
+def _sources(stack: StackLock, base: BaseLock) -> Iterator[LockedFile]:
+    for candidate in stack.candidates:
+        if candidate.built is not None:
+            yield candidate.built.sdist
+            yield from (file for _, _, file in candidate.built.requires)
+    yield from (deb.file for deb in compilers_of(stack, base))
+
+
+def _build_wheels(
+    stack: StackLock, base: BaseLock, room: BuildRoom, told: Callable[[str], None]
+) -> tuple[tuple[str, ...], tuple[Difference, ...]]:
+    """Build the wheels that came from sdists again; gives their names, and what differs from the lock."""
+    names, differences = [], []
+    for candidate in stack.candidates:
+        record = candidate.built
+        if record is None:
+            continue
+        name = next(iter(candidate.wheels.values())).name
+        if record.compilers is not None and room.platform.name not in candidate.wheels:
+            raise BuildError(
+                f"{name} was compiled on another machine than this one, which is {room.platform}",
+                context=f"{candidate.project} {candidate.version}",
+                hint=f"rebuild on {', '.join(sorted(candidate.wheels))}, or take the wheel as it is (without --wheels)",
+            )
+        told(f"building {name} from {record.sdist.name}")
+        try:
+            rebuild_wheel(candidate, base, room)
+        except SdistError as error:
+            if error.kind is not Kind.NOT_REPRODUCIBLE:
+                raise
+            differences.append(Difference(where=f"wheel {name}", path="", what=error.message))
+        names.append(name)
+    return tuple(names), tuple(differences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,18 +213,16 @@ def _compression(image: ShippedImage) -> str | None:
     return kinds.pop() if len(kinds) == 1 and kinds <= media.LAYERS.keys() else None
 
 
-def _explain(
-    registry: Registry, image: ShippedImage, built: BuiltImage, room: Path, tools: BuildTools
-) -> Iterator[Difference]:
+def _explain(registry: Registry, image: ShippedImage, built: BuiltImage, room: RebuildRoom) -> Iterator[Difference]:
     """Name what differs, file by file: only now the image's own layers are read."""
     from builder.usecase.verify import verify_layout
 
-    folder = room / "found"
+    folder = room.folder / "found"
     sink = FolderBlobs(folder)
     pulled = pull(registry, image.reference, sink)
     sink.write_index([(pulled.shipment.root.descriptor, image.stack)])
     try:
-        yield from verify_layout(built.stack, room / "locks", folder, tools).differences
+        yield from verify_layout(built.stack, room.folder / "locks", folder, room.tools).differences
     except BuilderError as error:
         # What stands there is so much another image that file by file there is nothing to compare.
         yield Difference(where="image", path="", what=str(error))

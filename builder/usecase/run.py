@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from builder.errors import InvalidInputError
+from builder.errors import BuildError, InvalidInputError
+from builder.image.contract import STACK_LABEL
+from builder.image.layout_reader import FolderLayout
+from builder.oci.layout import INDEX_FILE, parse_layout
 from builder.platform import Platform
 from builder.run.engines import choose_engine
 from builder.run.model import Engine, RunnableImage, RunWish, Volume
@@ -35,6 +38,29 @@ def run_stack(
     """
     chosen = choose_engine(engines, engine)
     return chosen.run(build(stack, platform), wish)
+
+
+def read_image(layout: Path, stack: str, platform: Platform) -> RunnableImage:
+    """Find a stack's image in a layout: as `build` wrote it by either engine, or as `pull` brought it.
+
+    Layers are not read: engines that unpack them check each against its digest and diff_id.
+
+    Raises:
+        BuildError: there is no image, or it is of another stack or platform.
+        IntegrityError: it is no image as this program writes them.
+    """
+    if not (layout / INDEX_FILE).is_file():
+        raise BuildError("there is no image", context=str(layout), hint="build it, or name a folder by --layout")
+    found = parse_layout(FolderLayout(layout))
+    stacks = {dict(image.config.run.labels).get(STACK_LABEL, "") for image in found.platforms}
+    if stacks != {stack}:
+        named = ", ".join(sorted(stacks)) or "no stack"
+        raise BuildError(f"holds an image of {named}, not of {stack}", context=str(layout), hint="name its stack")
+    fitting = [image for image in found.platforms if image.platform == platform]
+    if not fitting:
+        there = ", ".join(image.platform.name for image in found.platforms)
+        raise BuildError(f"holds no image for {platform}", context=str(layout), hint=f"it is for {there}")
+    return RunnableImage(stack=stack, layout=layout.absolute(), reference=found.name, image=fitting[0])
 
 
 def parse_volume(text: str) -> Volume:

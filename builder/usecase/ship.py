@@ -17,6 +17,7 @@ from pathlib import Path
 from builder.atomic import TEMPORARY_PREFIX
 from builder.digest import Digest
 from builder.errors import BuildError, IntegrityError, InvalidInputError, RegistryError
+from builder.image.contract import LOCK_LABEL
 from builder.image.layout_reader import FolderLayout
 from builder.oci import media
 from builder.oci.descriptor import Descriptor
@@ -31,7 +32,6 @@ from builder.registry.shipment import collect
 from builder.registry.tags import next_tag, of_stack, parse_immutable
 from builder.registry.transfer import TransferPlan, TransferReport, plan_push, push
 
-LOCK_LABEL = "airflow-kubler.lock"
 _TITLE = "org.opencontainers.image.title"
 _TITLE_PREFIX = "airflow-"
 _TRIES = 10

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, RegistryError
+from builder.image.contract import LOCK_LABEL, STACK_LABEL
 from builder.oci import media
 from builder.oci.config import Config, parse_config
 from builder.oci.descriptor import Descriptor, verify_bytes
@@ -15,8 +16,6 @@ from builder.oci.layout import PlatformImage
 from builder.oci.manifest import parse_manifest
 from builder.registry.model import ManifestBytes, Reference, Registry, Repository
 
-_LOCK = "airflow-kubler.lock"
-_STACK = "airflow-kubler.stack"
 _WAY_OUT = "name an image that `airflow-kubler push` pushed, by tag or digest"
 
 
@@ -63,7 +62,7 @@ def read_shipped(registry: Registry, reference: Reference) -> ShippedImage:
         platforms = tuple(_read_platform(registry, reference.repository, child) for child in index.manifests)
     except IntegrityError as error:
         raise IntegrityError(f"{error.context}: {error.message}", context=str(reference), hint=_WAY_OUT) from error
-    said = {(_label(image.config, _STACK), _label(image.config, _LOCK)) for image in platforms}
+    said = {(_label(image.config, STACK_LABEL), _label(image.config, LOCK_LABEL)) for image in platforms}
     if len(said) != 1 or len({image.platform for image in platforms}) != len(platforms):
         raise IntegrityError(
             "must hold one manifest for each platform, all of one lock", context=str(reference), hint=_WAY_OUT

@@ -34,16 +34,22 @@ class VerifyReport:
     """What was to be verified."""
     differences: tuple[Difference, ...]
     """The first one of each layer or document; empty where the image is what the lock gives."""
+    by_files: bool = False
+    """Whether files were compared alone: digests may differ then."""
 
 
-def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> VerifyReport:
+def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools, *, by_files: bool = False) -> VerifyReport:
     """Compare a layout with what the lock gives, for the layout's platforms and compression.
+
+    What is compared is the caller's choice, never the image's: whatever it says of itself, without `by_files` nothing but
+    the lock's own digest is the same.
 
     Args:
         stack: whose lock.
         locks: the folder of locks.
         layout: an OCI layout.
         tools: with a cache that is empty, so that everything is made again.
+        by_files: compare what lies at each path and how the image runs, in the place of layers: for images of BuildKit.
 
     Raises:
         BuildError: there is no layout.
@@ -65,9 +71,8 @@ def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> V
     differences = [
         difference
         for built, other in zip(image.platforms, sorted(found.platforms, key=lambda one: one.platform), strict=True)
-        for difference in _compare_platform(built, other, reader)
+        for difference in (_compare_files if by_files else _compare_platform)(built, other, reader)
     ]
-    by_files = any(_is_of_buildkit(one) for one in found.platforms)
     if not differences and not by_files and image.descriptor.digest != found.descriptor.digest:
         differences.append(Difference(where="index", path="", what="annotations or order of platforms differ"))
     return VerifyReport(
@@ -75,6 +80,7 @@ def verify_layout(stack: str, locks: Path, layout: Path, tools: BuildTools) -> V
         index_digest=image.descriptor.digest,
         found_digest=found.descriptor.digest,
         differences=tuple(differences or damages),
+        by_files=by_files,
     )
 
 
@@ -119,8 +125,10 @@ def _compression(found: LayoutImage) -> str:
 
 def _compare_platform(built: BuiltPlatform, other: PlatformImage, reader: FolderLayout) -> Iterator[Difference]:
     where = built.platform.name
-    if _is_of_buildkit(other):
-        yield from _compare_files(built, other, reader)
+    if any(line.comment == BUILT_BY_BUILDKIT for line in other.config.history):
+        yield Difference(
+            where=where, path="", what="says that BuildKit built it, whose layers are its own: see --files"
+        )
         return
     theirs = list(zip(other.manifest.layers, other.config.diff_ids, strict=True))
     if len(built.layers) != len(theirs):
@@ -140,10 +148,6 @@ def _compare_platform(built: BuiltPlatform, other: PlatformImage, reader: Folder
         yield from _compare_config(built, other)
 
 
-def _is_of_buildkit(image: PlatformImage) -> bool:
-    return any(line.comment == BUILT_BY_BUILDKIT for line in image.config.history)
-
-
 def _compare_files(built: BuiltPlatform, other: PlatformImage, reader: FolderLayout) -> Iterator[Difference]:
     """Compare files alone, and how the image runs: layers of BuildKit have its own times and order."""
     ours = flatten(
@@ -160,8 +164,10 @@ def _compare_files(built: BuiltPlatform, other: PlatformImage, reader: FolderLay
     for line in name_differences(ours, theirs):
         path, _, what = line.partition(": ")
         yield Difference(where=built.platform.name, path=path.lstrip("/"), what=what)
-    if parse_config(built.config).run != other.config.run:
-        yield Difference(where=f"{built.platform}: config", path="", what="run differs")
+    expected = parse_config(built.config)
+    for field in ("created", "run"):
+        if getattr(expected, field) != getattr(other.config, field):
+            yield Difference(where=f"{built.platform}: config", path="", what=f"{field} differs")
 
 
 def _is_intact(reader: FolderLayout, path: str, digest: Digest) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from builder.lock.model import BaseLock, LockedCandidate, LockedLayer
     from builder.project import Project
     from builder.resolve.settings import IndexSettings
+    from builder.store.artefacts import DirectoryArtefactStore
+    from builder.store.files import DirectoryFileStore
     from builder.usecase.build_sdist import BuildRoom
     from builder.usecase.fetch import Obtain, Sources
 
@@ -89,15 +91,17 @@ def _rebuild(candidate: LockedCandidate, base: BaseLock, obtain: Obtain) -> None
     rebuild(candidate, base, make_build_room(obtain))
 
 
-def make_build_room(obtain: Obtain) -> BuildRoom:
-    """Make what sdists are built with on this machine."""
+def make_build_room(
+    obtain: Obtain, files: DirectoryFileStore | None = None, artefacts: DirectoryArtefactStore | None = None
+) -> BuildRoom:
+    """Make what sdists are built with on this machine; with stores of its own in the place of the user's."""
     from builder.sdist.cell import Cell
     from builder.sdist.compile_cell import CompileCell
     from builder.usecase.build_sdist import BuildRoom
 
     return BuildRoom(
-        files=make_file_store(),
-        artefacts=make_artefact_store(),
+        files=files or make_file_store(),
+        artefacts=artefacts or make_artefact_store(),
         runner=Cell(cache_root(os.environ) / "tmp"),
         compiler=CompileCell(os.environ, cache_root(os.environ) / "tmp"),
         platform=platform_of_machine(os.uname().machine),

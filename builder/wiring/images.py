@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from builder.platform import platform_of_machine
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.location import cache_root
+from builder.wiring.fetching import make_build_room
 from builder.wiring.stores import make_artefact_store, make_build_store, make_file_store
 
 if TYPE_CHECKING:
     from builder.platform import Platform
     from builder.project import Project
     from builder.run.model import Engine, RunnableImage
-    from builder.usecase.archive import InputStore
     from builder.usecase.build import BuildTools, Compilers, Watch
+    from builder.usecase.rebuild import RebuildRoom
 
 
 def make_compilers() -> Compilers:
@@ -42,13 +43,14 @@ def build_tools(jobs: int, watch: Watch | None = None) -> BuildTools:
 
 
 @contextmanager
-def make_rebuild_room(jobs: int, watch: Watch) -> Iterator[tuple[Path, InputStore, BuildTools]]:
+def make_rebuild_room(jobs: int, watch: Watch, *, wheels: bool = False) -> Iterator[RebuildRoom]:
     """Make a folder that goes away, with a store and a cache of its own, both empty: nothing of the user's is read."""
     from tempfile import TemporaryDirectory
 
     from builder.image.compilers import StoreCompilers
     from builder.store.files import DirectoryFileStore
     from builder.usecase.build import BuildTools
+    from builder.usecase.rebuild import RebuildRoom
 
     parent = cache_root(os.environ) / "tmp"
     parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,11 @@ def make_rebuild_room(jobs: int, watch: Watch) -> Iterator[tuple[Path, InputStor
         root = Path(folder)
         files, artefacts = DirectoryFileStore(root), DirectoryArtefactStore(root, durable=False)
         compilers = StoreCompilers(files, artefacts, platform_of_machine(os.uname().machine))
-        yield root, files, BuildTools(files=files, artefacts=artefacts, compilers=compilers, jobs=jobs, watch=watch)
+        tools = BuildTools(files=files, artefacts=artefacts, compilers=compilers, jobs=jobs, watch=watch)
+        # What wheels are built of was brought before: a store that lacks it says so by name.
+        wheel_room = make_build_room(lambda _files, _debs: None, files, artefacts) if wheels else None
+        host = platform_of_machine(os.uname().machine)
+        yield RebuildRoom(folder=root, store=files, tools=tools, host=host, wheels=wheel_room)
 
 
 @contextmanager

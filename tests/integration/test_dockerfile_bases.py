@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import tomllib
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from builder.platform import AMD64
 from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
 from builder.wiring.stores import make_file_store
+from tests.conftest import Configure
+from tests.support.small_stack import write_small_stack
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
@@ -41,15 +43,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(docker: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The user's own settings of mirrors; the daemon of the tests has no bridge."""
-    config = tmp_path / "config/airflow-kubler/config.toml"
-    config.parent.mkdir(parents=True)
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "airflow-kubler/config.toml"
-    kept = own.read_text() if own.is_file() else ""
-    assert "buildkit" not in tomllib.loads(kept)
-    config.write_text(f'{kept}\n[buildkit]\nnetwork = "host"\n')
-    return {**docker, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+def environment(docker: dict[str, str], configure: Configure) -> dict[str, str]:
+    """Of this machine's docker."""
+    return configure(docker)
 
 
 def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:
@@ -57,8 +53,9 @@ def kubler(project: Path, env: dict[str, str], *arguments: str) -> str:
 
 
 def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
-    project: Path, environment: dict[str, str], tmp_path: Path
+    project: Path, each_docker: dict[str, str], configure: Configure, tmp_path: Path
 ) -> None:
+    environment = configure(each_docker)
     kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
     lock = parse_base_lock((project / "locks/base.odbc.toml").read_bytes(), file="locks/base.odbc.toml")
     image = lock.images[0]
@@ -76,6 +73,24 @@ def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
     kubler(project, environment, "fetch", "odbc")
     said = kubler(project, environment, "run", "odbc", "--", "python", "-c", CHECK)
     assert said.startswith("3.3.2 ")
+    write_small_stack(project, project / "locks/base.odbc.toml", AMD64)
+    words = ("build", "--engine", "buildkit", "--check", "--json", "small", "-o", str(tmp_path / "small"))
+    assert json.loads(kubler(project, environment, *words))["differences"] == []
+    # Nothing of the builds is left in the daemon.
+    assert run_tool("docker", "image", "ls", "--quiet", "airflow-kubler/*", env=environment) == ""
+
+
+def test_two_builds_by_buildkit_that_puts_times_back_are_identical(
+    project: Path, buildx: dict[str, str], configure: Configure
+) -> None:
+    environment = configure(buildx)
+    locks = []
+    for _ in range(2):
+        run_tool("docker", "builder", "prune", "--all", "--force", env=environment)
+        kubler(project, environment, "lock", "--base", "trixie-tools", "--base", "odbc")
+        locks.append((project / "locks/base.odbc.toml").read_bytes())
+        (project / "locks/base.odbc.toml").unlink()
+    assert locks[0] == locks[1]
 
 
 def test_no_mirror_and_no_place_stands_in_what_is_locked(project: Path, environment: dict[str, str]) -> None:

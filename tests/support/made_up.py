@@ -142,13 +142,13 @@ def make_world(root: Path) -> World:
     files = DirectoryFileStore(root / "store")
     debs = (
         *(
-            _deb(files, "libtiny", {"usr/lib/libtiny.so": platform.machine.encode()}, platform)
+            add_deb(files, "libtiny", {"usr/lib/libtiny.so": platform.machine.encode()}, platform)
             for platform in PLATFORMS
         ),
-        _deb(
+        add_deb(
             files, "base-files", {"etc/": b"", "etc/issue": b"tiny\n", "bin": b"->usr/bin", "usr/bin/sh": b"#!"}, None
         ),
-        _deb(files, "libpython3.13-stdlib", {"usr/lib/python3.13/os.py": b"name = 'posix'\n"}, None),
+        add_deb(files, "libpython3.13-stdlib", {"usr/lib/python3.13/os.py": b"name = 'posix'\n"}, None),
     )
     base = BaseLock(
         name="tiny",
@@ -230,7 +230,10 @@ def _stack(candidates: tuple[LockedCandidate, ...]) -> StackLock:
     )
 
 
-def _deb(files: DirectoryFileStore, package: str, content: Mapping[str, bytes], platform: Platform | None) -> LockedDeb:
+def add_deb(
+    files: DirectoryFileStore, package: str, content: Mapping[str, bytes], platform: Platform | None
+) -> LockedDeb:
+    """Put a deb into the store; for all platforms where none is named."""
     architecture = platform.architecture if platform else "all"
     data = make_deb(package, content, architecture=architecture)
     name = f"{package}_1.0-1_{architecture}.deb"

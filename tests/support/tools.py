@@ -135,14 +135,15 @@ def docker_daemon(folder: Path, insecure: Sequence[str] = ()) -> Iterator[dict[s
         log = folder / f"{driver}.log"
         with started(argv, log) as process:
             env = {"DOCKER_HOST": f"unix://{sock}", "DOCKER_CONFIG": str(folder / "client")}
-            if _answers(process, env):
+            if docker_answers(process, env):
                 yield env
                 return
         problems.append(log.read_text(errors="replace")[-1000:])
     give_up("dockerd does not start: " + "\n".join(problems))
 
 
-def _answers(process: subprocess.Popen[bytes], env: Mapping[str, str]) -> bool:
+def docker_answers(process: subprocess.Popen[bytes], env: Mapping[str, str]) -> bool:
+    """Wait until a daemon answers its client; false where it ends before."""
     for _ in range(300):
         if process.poll() is not None:
             return False

@@ -10,6 +10,7 @@ import pytest
 
 from builder.buildkit.filesystem import flatten, flatten_some, name_differences
 from builder.errors import IntegrityError
+from tests.support.base_images import odd, tar_of
 
 
 def layer(**files: bytes | None) -> list[bytes]:
@@ -29,6 +30,39 @@ def test_equal_file_systems_have_no_differences_however_they_are_layered() -> No
 def test_changed_missing_and_added_paths_are_named() -> None:
     told = name_differences(flatten([layer(a=b"1", b=b"2")]), flatten([layer(a=b"3", c=b"4")]))
     assert [line.split(":")[0] for line in told] == ["/a", "/b", "/c"]
+
+
+def test_a_file_capability_is_a_difference() -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a")
+        member.pax_headers = {"SCHILY.xattr.security.capability": "\x01"}
+        archive.addfile(member)
+    told = name_differences(flatten([layer(a=b"")]), flatten([[buffer.getvalue()]]))
+    assert told[0].startswith("/a: attributes is (('SCHILY.xattr.security.capability'")
+
+
+def test_a_hard_link_cannot_change_the_rights_of_a_file() -> None:
+    link = odd("b", tarfile.LNKTYPE, "a")
+    link.mode = 0o4755
+    with pytest.raises(IntegrityError, match="states other rights"):
+        flatten([[tar_of({"a": b"1", "b": link})]])
+    link.mode = 0o755
+    assert flatten([[tar_of({"a": b"1", "b": link})]])["b"] == flatten([[tar_of({"a": b"1"})]])["a"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"bin": "usr/bin", "usr/bin/bash": b"1", "bin/.wh.bash": b""},
+        {"usr/x/../.wh.bin": b""},
+        {"a": b"1", ".wh.a": b""},
+        {"/a": b"1"},
+    ],
+)
+def test_what_hides_files_from_one_reader_alone_is_refused(hostile: dict[str, str | bytes]) -> None:
+    with pytest.raises(IntegrityError):
+        flatten([[tar_of(hostile)]])
 
 
 def test_a_whiteout_removes_what_lies_below() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,6 +100,25 @@ def test_a_layer_longer_than_locked_is_refused_at_once() -> None:
     made = Layers(tar_of({"a": b"1"}))
     with pytest.raises(IntegrityError, match="is longer than"):
         read_tree(made.locked, lambda _: iter([made.blobs[0], bytes(10)]), where="x")
+
+
+def test_what_only_some_readers_would_see_is_refused() -> None:
+    one, two = tar_of({"a": b"1"}), tar_of({"b": b"2"})
+    for tail in (two, b"x"):
+        made = Layers(one + bytes(512) + tail)
+        with pytest.raises(IntegrityError, match="goes on behind the end of its tar"):
+            read_tree(made.locked, made.open, where="x")
+    damaged = bytearray(tar_of({"a": b"1", "b": b"2"}))
+    damaged[1024 + 148] ^= 1
+    made = Layers(bytes(damaged))
+    with pytest.raises(IntegrityError, match="goes on behind the end of its tar"):
+        read_tree(made.locked, made.open, where="x")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"uid": "0"}) as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+    made = Layers(buffer.getvalue())
+    with pytest.raises(IntegrityError, match="a global header"):
+        read_tree(made.locked, made.open, where="x")
 
 
 def test_what_is_no_tar_is_refused() -> None:

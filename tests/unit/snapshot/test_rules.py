@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,18 @@ def test_of_a_project_without_any_wheel_the_newest_sdist_may_be_built() -> None:
         ("sdist", "2"),
         ("sdist", "3rc1"),
     }
+
+
+def test_wheels_for_other_systems_are_none() -> None:
+    windows, mac, musl = (
+        replace(_wheel("2"), name=f"alpha-2-cp313-cp313-{tag}.whl")
+        for tag in ("win_amd64", "macosx_14_0_arm64", "musllinux_1_2_x86_64")
+    )
+    page = _page(_sdist("1"), _sdist("2"), windows, mac, musl)
+    assert [file.name for file in select(page, ViewRules(), DAY).sdists] == ["alpha-2.tar.gz"]
+    linux = replace(windows, name="alpha-2-cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
+    assert select(_page(_sdist("2"), windows, linux), ViewRules(), DAY).sdists == ()
+    assert select(_page(windows), ViewRules(), DAY).sdists == ()
 
 
 def test_a_reserved_name_comes_from_its_index_alone() -> None:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,72 +19,15 @@ from builder.errors import BuilderError, BuildError, FetchError, IntegrityError,
 from builder.lock.model import LockedFile
 from builder.oci import media
 from builder.oci.descriptor import describe
-from builder.platform import AMD64
-from builder.registry.client import HttpRegistry
 from builder.registry.model import Reference, parse_repository
-from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
-from builder.usecase.archive import fetch_from_archive, plan_archive, push_archive
-from builder.usecase.build import BuildRequest, BuildTools, build
+from builder.usecase.archive import fetch_from_archive, plan_archive
 from builder.usecase.fetch import FetchScope
-from builder.usecase.found_archive import FoundArchive, find_archive
-from builder.usecase.rebuild import RebuildReport, rebuild
-from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from builder.usecase.shipped import ShippedImage, read_shipped
-from tests.support.made_up import FakeCompilers, World, bump, make_world, write_locks
+from tests.support.archives import Setting
+from tests.support.made_up import bump, make_world, write_locks
 from tests.support.registries import Fault, SmallRegistry, always
-from tests.support.registry_images import Memory, client, close_clients
-
-
-@dataclass
-class Setting:
-    """A registry that holds the image of a made-up stack."""
-
-    small: SmallRegistry
-    world: World
-    rooms: int = 0
-
-    @property
-    def registry(self) -> HttpRegistry:
-        return client()
-
-    def push(self, world: World | None = None) -> ShippedImage:
-        """Build and push; returns the image."""
-        world = world or self.world
-        locks, output = world.root / "locks", world.root / "out"
-        write_locks(world, locks)
-        tools = BuildTools(files=world.files, artefacts=world.artefacts, compilers=world.compilers, jobs=2)
-        build(BuildRequest(stack="tiny", locks=locks, output=output), tools)
-        request = ShipRequest(
-            layout=output, repository=parse_repository(f"{self.small.host}/team/airflow"), day="20261124"
-        )
-        done = ship(self.registry, request, plan_ship(self.registry, request, read_image(output)))
-        return read_shipped(self.registry, request.repository.at(done.report.descriptor.digest))
-
-    def archive(self, image: ShippedImage) -> FoundArchive:
-        plan = plan_archive(self.registry, image, self.world.root / "locks", self.world.files)
-        push_archive(self.registry, plan, self.world.files)
-        return find_archive(self.registry, image)
-
-    def rebuild(self, image: ShippedImage) -> RebuildReport:
-        """Rebuild with an empty store and cache."""
-        self.rooms += 1
-        room = self.world.root / f"room{self.rooms}"
-        files = DirectoryFileStore(room)
-        tools = BuildTools(
-            files=files, artefacts=DirectoryArtefactStore(room, durable=False), compilers=FakeCompilers(), jobs=2
-        )
-        return rebuild(self.registry, image, room, files, tools, AMD64)
-
-    def push_manifest(self, data: bytes) -> Digest:
-        """Push a made-up archive."""
-        return self.registry.push_manifest(
-            parse_repository(f"{self.small.host}/team/airflow"), data, media.MANIFEST
-        ).digest
-
-    def forget(self, digest: Digest) -> None:
-        """Delete what refers to an image."""
-        self.registry.delete(parse_repository(f"{self.small.host}/team/airflow").at(digest))
+from tests.support.registry_images import Memory, close_clients
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.digest import Digest
-from builder.lock.model import BaseLock, LockedCandidate, LockedDeb, LockedFile, StackLock
+from builder.lock.model import BaseLock, BuiltWheel, LockedCandidate, LockedDeb, LockedFile, StackLock
 from builder.platform import AMD64, ARM64, Platform
 from builder.resolve.simple import Places
 from builder.stack.model import Base
@@ -16,7 +16,7 @@ from builder.store.download import Failure, Wanted
 from builder.store.files import DirectoryFileStore
 from builder.store.model import Progress
 from builder.store.transport import Transport
-from builder.usecase.fetch import FetchIncompleteError, FetchReport, FetchScope, GoneError, Sources, fetch
+from builder.usecase.fetch import FetchIncompleteError, FetchReport, FetchScope, GoneError, Sources, fetch, wanted_debs
 
 ZERO = Digest("0" * 64)
 
@@ -216,3 +216,19 @@ def test_own_files_of_a_stack_are_kept(world: World) -> None:
     )
     assert world.run(scope).files == 7
     assert world.store.read(own) == b"dags/x.py"
+
+
+def test_what_wheels_were_built_of_comes_on_demand_alone(world: World) -> None:
+    tool, sdist = locked("tool-1-py3-none-any.whl"), locked("pure-1.tar.gz")
+    record = BuiltWheel(sdist=sdist, requires=(("tool", "1", tool),), compilers=ZERO)
+    built = replace(candidate("pure", {AMD64.name: PURE}), built=record)
+    base = replace(BASE, compilers=(deb("gcc"),))
+    scope = FetchScope(locks=((replace(LOCK, candidates=(built,)), base),))
+    assert world.run(scope).files == 4
+    assert not [url for url in world.asked if "gcc" in url or "tool" in url or "tar.gz" in url]
+    report = world.run(replace(scope, sources=True))
+    assert (report.files, report.fetched, report.linked) == (7, 3, 1)
+    assert {sdist.name, tool.name} <= set(world.looked_for)
+    assert all(world.store.holds(file) for file in (sdist, tool, base.compilers[0].file))
+    pure = replace(LOCK, candidates=(replace(built, built=replace(record, compilers=None)),))
+    assert base.compilers[0].file not in wanted_debs(replace(scope, locks=((pure, base),), sources=True))
