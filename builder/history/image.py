@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from builder.digest import Digest
 from builder.errors import BuilderError, IntegrityError
+from builder.image.contract import LOCK_LABEL, STACK_LABEL
 from builder.image.view import PlatformView, view_platform
 from builder.ledger.entry import Entry
 from builder.ledger.events import Built
@@ -23,8 +24,6 @@ from builder.platform import Platform
 
 ReadDocument = Callable[[Digest], bytes | None]
 """Reads a document by its digest; None where it is not at hand."""
-STACK_LABEL = "airflow-kubler.stack"
-LOCK_LABEL = "airflow-kubler.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,11 @@ def test_dependencies_point_down() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_no_link_is_committed() -> None:
+    # They lead into one machine.
+    assert [path for path in committed_files() if path.is_symlink()] == []
+
+
 def test_no_python_file_is_long() -> None:
     long = {
         str(path.relative_to(ROOT)): count
