@@ -133,6 +133,10 @@ class PromotionError(BuilderError):
     exit_code: ClassVar[int] = 1
 
 
+class ClusterError(BuilderError):
+    """A cluster cannot be reached, refuses, or answers wrongly: nothing can be said of what runs there."""
+
+
 class ToolError(BuilderError):
     """A foreign program is missing or failed.
 

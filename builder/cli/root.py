@@ -72,6 +72,7 @@ VERBS: dict[str, Verb] = {
     "approve": Verb("builder.cli.approve:command", "Agree that a channel moves to an image."),
     "channels": Verb("builder.cli.channels:command", "Show what channels stand for, and what waits for approval."),
     "rollback": Verb("builder.cli.rollback:command", "Show what a channel stood for before, and move it back."),
+    "drift": Verb("builder.cli.drift:command", "Hold what runs against what the ledger says should."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "ledger": Verb("builder.cli.ledger:command", "Begin, check and export the record of what happened."),
     "serve": Verb("builder.cli.serve:command", "Answer over HTTP what channels stand for."),

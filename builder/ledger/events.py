@@ -237,9 +237,13 @@ class SeenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An image that runs somewhere."""
 
     digest: DigestText
+    """Of its index where the ledger knows it, else what the node told."""
     pods: int
+    """That are there and not finished."""
     workloads: tuple[str, ...] = ()
     """As `airflow/deployment/scheduler`, sorted."""
+    finished: int = 0
+    """Pods that ran it and are still listed."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -250,6 +254,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str
     what: str
     mend: str = ""
+    pods: int = 0
+    """How many it holds for, where it is about pods."""
 
 
 class Seen(Event, frozen=True, kw_only=True):
@@ -266,6 +272,8 @@ class Seen(Event, frozen=True, kw_only=True):
     channel: str = ""
     stacks: tuple[str, ...] = ()
     """Whose images run, sorted; filled in at appending."""
+    more_findings: int = 0
+    """That are not listed."""
 
 
 class Removed(Event, frozen=True, kw_only=True):
