@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 _PAGE: Final = 250
-_MOST_PAGE_BYTES: Final = 64 << 20
+MOST_PAGE_BYTES: Final = 64 << 20
 _MOST_OUTPUT_BYTES: Final = 64 << 20
 _CHUNK: Final = 1 << 16
 _RESTARTS: Final = 2
@@ -104,13 +104,23 @@ class KubernetesCluster:
         name: of the cluster.
         context: as kubectl names it; empty where it does not.
         patience: how long to go on for each list.
+        most_page_bytes: that are held at a time; a larger page is asked for in smaller ones.
     """
 
-    def __init__(self, api: ApiClient, *, name: str, context: str, patience: Patience = DEFAULT_PATIENCE) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        name: str,
+        context: str,
+        patience: Patience = DEFAULT_PATIENCE,
+        most_page_bytes: int = MOST_PAGE_BYTES,
+    ) -> None:
         self.name = name
         self.context = context
         self._api = api
         self._patience = patience
+        self._most_page_bytes = most_page_bytes
         self._notes: list[str] = []
 
     def notes(self) -> tuple[str, ...]:
@@ -152,7 +162,7 @@ class KubernetesCluster:
             except _TooLargeError:
                 if limit == 1:
                     raise ClusterError(
-                        f"one object has more than {_MOST_PAGE_BYTES} bytes", context=f"{self.name}: {where}"
+                        f"one object has more than {self._most_page_bytes} bytes", context=f"{self.name}: {where}"
                     ) from None
                 limit = max(1, (limit or _PAGE) // 5)
                 continue
@@ -186,7 +196,7 @@ class KubernetesCluster:
         with contextlib.closing(response):
             while chunk := response.read1(_CHUNK):
                 body += chunk
-                if len(body) > _MOST_PAGE_BYTES:
+                if len(body) > self._most_page_bytes:
                     raise _TooLargeError
                 if self._patience.now() > deadline:
                     raise ClusterTroubleError(f"too slow: not done after {self._patience.deadline_s:.0f} s")
@@ -225,8 +235,11 @@ class KubernetesCluster:
                 tty=False,
                 _preload_content=False,
             )
-            with contextlib.closing(talk):
+            try:
                 return self._listen(talk)
+            finally:
+                # Its own close waits for an answer, and leaves the socket open where the other end was first.
+                talk.sock.shutdown()
 
     def _listen(self, talk: Any) -> bytes:
         deadline = self._patience.now() + self._patience.deadline_s
