@@ -7,13 +7,14 @@ from typing import IO
 
 import click
 
+from builder.cli.gc_ran import digests_to_keep
 from builder.cli.gc_view import garbage_json, garbage_text
 from builder.cli.options import json_option, workers_option
 from builder.cli.output import note, progress, show_json, show_text
 from builder.cli.root import Context
 from builder.registry.garbage import Retention, plan_garbage
 from builder.registry.model import parse_repository
-from builder.usecase.registry_gc import check_moved, delete_garbage, parse_digests, read_contents
+from builder.usecase.registry_gc import check_moved, delete_garbage, read_contents
 from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
@@ -34,7 +35,7 @@ from builder.wiring.registries import make_registry
     "--ran",
     type=click.File("r", encoding="utf-8", errors="replace"),
     metavar="FILE",
-    help="Keep images whose digests stand in it; - for standard input.",
+    help="Keep images whose digests stand in it; - for standard input. Default: what the ledger saw in --days.",
 )
 @click.option("--yes", "-y", is_flag=True, help="Delete; else only show what would go.")
 @workers_option
@@ -62,7 +63,7 @@ def command(
         today=dt.datetime.now(dt.UTC).date(),
         days=days,
         last=last,
-        ran=parse_digests(ran.read(), context=ran.name) if ran else frozenset(),
+        ran=digests_to_keep(context, ran, days),
     )
     with open_recorder(context.recording() if yes else None) as recorder, make_registry() as registry:
         contents = read_contents(registry, place, ran=retention.ran, workers=workers)

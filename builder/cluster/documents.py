@@ -88,7 +88,9 @@ class PrintedCluster:
         """Iterate over all that was printed of some namespaces; all where none are named."""
         for document in self._documents:
             for value in iter_objects(document):
-                if not namespaces or _namespace(value) in namespaces:
+                place = _namespace(value)
+                # What has no namespace is no pod that can be passed over: it is told as one that cannot be read.
+                if not namespaces or place in namespaces or not isinstance(place, str):
                     yield value
 
     def notes(self) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def _strays(listing: Listing, of_the_stack: frozenset[str]) -> Iterable[Differen
 
 
 def _list(files: Sequence[str], more: int) -> str:
-    rest = len(files) - _SHOWN + more
+    rest = max(0, len(files) - _SHOWN) + more
     return ", ".join(files[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 

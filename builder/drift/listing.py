@@ -26,6 +26,8 @@ _DIRECT: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*@\s*(?P<add
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)\s+(?P<address>\S+)")
 _EGG: Final = re.compile(r"#egg=(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _WHEEL: Final = re.compile(r"/[^/]+?-(?P<version>[^/-]+)(?:-[^/]+)?\.(?:whl|tar\.gz|zip)\Z")
+_USER: Final = re.compile(r"//[^/@]*@")
+"""Credentials in an address."""
 UNLISTED_BY_FREEZE: Final = frozenset(("pip", "setuptools", "wheel", "distribute"))
 """pip leaves these out of its freeze, some of them by its version."""
 _MACHINES: Final = {"x86_64": "linux/amd64", "amd64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
@@ -154,7 +156,7 @@ def _iter_frozen(text: str, context: str) -> Iterator[Installed]:
 
 def _direct(name: str, address: str) -> Installed:
     version = _WHEEL.search(address.partition("#")[0])
-    plain = address.partition("#")[0].rpartition("@")[2] if "://" in address else address
+    plain = _USER.sub("//", address.partition("#")[0])
     return Installed(
         project=canonicalize_name(name[:_LONGEST]),
         version=version["version"] if version else "",

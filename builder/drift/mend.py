@@ -17,7 +17,8 @@ from builder.drift.workload import RESTARTED, ends_by_itself
 _SETTABLE: Final = RESTARTED | {"replicaset", "cronjob"}
 """Kinds whose image `kubectl set image` changes."""
 _CHART: Final = "apache-airflow/airflow"
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/-]{0,300}\Z")
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,300}\Z")
+_PARTS: Final = re.compile(r"[=/]")
 
 
 def kubectl(context: str, namespace: str, verb: Sequence[str], names: Sequence[str]) -> str:
@@ -28,7 +29,7 @@ def kubectl(context: str, namespace: str, verb: Sequence[str], names: Sequence[s
     >>> kubectl("", "airflow", ["delete", "pod"], ["--all"])
     ''
     """
-    if not _are_names(namespace, *(part for name in names for part in name.removesuffix("-").split("="))):
+    if not _are_names(namespace, *(part for name in names for part in _PARTS.split(name.removesuffix("-")))):
         return ""
     where = (f"--context={context}",) if context else ()
     return shlex.join(("kubectl", *where, "-n", namespace, *verb, *names))

@@ -11,7 +11,7 @@ from typing import Final
 from builder.ledger.entry import Entry
 from builder.ledger.events import Seen
 from builder.ledger.model import LedgerReader
-from builder.ledger.queries import channels_of, event_of
+from builder.ledger.queries import event_of
 
 REPEAT_S: Final = 86_400
 _PAGE: Final = 100
@@ -30,11 +30,6 @@ def digests_seen_since(ledger: LedgerReader, epoch: int) -> frozenset[str]:
     return frozenset(
         image.digest for entry in _iter_since(ledger, epoch - REPEAT_S) for image in event_of(entry, Seen).images
     )
-
-
-def digests_in_use(ledger: LedgerReader, epoch: int) -> frozenset[str]:
-    """List the digests that were seen since a time, and those that a channel stands for, whether they run or not."""
-    return digests_seen_since(ledger, epoch) | {state.digest for state in channels_of(ledger)}
 
 
 def last_sight(ledger: LedgerReader, cluster: str, stack: str, channel: str, *, since: int = 0) -> Entry | None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
-TOKEN: Final = "a-token"
+TOKEN: Final = "a-token"  # noqa: S105 - good for this API alone
 _WEBSOCKET: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RESOURCES: Final = {"pods": "Pod", "configmaps": "ConfigMap", "jobs": "Job"}
 
@@ -89,9 +89,7 @@ class SmallKubeApi:
             "current-context": context,
             "clusters": [{"name": "here", "cluster": {"server": self.url}}],
             "users": [{"name": "me", "user": {"token": token}}],
-            "contexts": [
-                {"name": name, "context": {"cluster": "here", "user": "me"}} for name in (context, "another")
-            ],
+            "contexts": [{"name": name, "context": {"cluster": "here", "user": "me"}} for name in (context, "another")],
         }
         path.write_text(json.dumps(config))
         return path
@@ -112,9 +110,7 @@ class SmallKubeApi:
             who = f'User "me" cannot list resource "{plural}" in the namespace "{namespace}"'
             return 403, status(403, "Forbidden", f"{plural} is forbidden: {who}")
         mine = [
-            one
-            for one in self.objects
-            if one.get("kind") == _RESOURCES[plural] and namespace in {"", _namespace(one)}
+            one for one in self.objects if one.get("kind") == _RESOURCES[plural] and namespace in {"", _namespace(one)}
         ]
         return self._page(_RESOURCES[plural], mine, query)
 
@@ -137,7 +133,14 @@ class SmallKubeApi:
 
 def status(code: int, reason: str, message: str) -> dict[str, Any]:
     """Make a Status."""
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason, "code": code}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    }
 
 
 def _namespace(value: Mapping[str, Any]) -> object:

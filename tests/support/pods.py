@@ -106,7 +106,9 @@ def pod(
         lists.setdefault(one["kind"], []).append(one["spec"])
         statuses.setdefault(one["kind"].removesuffix("s") + "Statuses", []).append(one["status"])
     lists.setdefault("containers", [])
-    owners = [{"apiVersion": "apps/v1", "kind": owner[0], "name": owner[1], "uid": "u", "controller": True}] if owner else []
+    owners = (
+        [{"apiVersion": "apps/v1", "kind": owner[0], "name": owner[1], "uid": "u", "controller": True}] if owner else []
+    )
     return {
         "apiVersion": "v1",
         "kind": "Pod",

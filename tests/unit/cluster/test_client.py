@@ -19,7 +19,6 @@ from builder.store.patience import Patience
 from tests.support.kube_api import TOKEN, Fault, Said, SmallKubeApi
 from tests.support.pods import config_map, deployed
 
-
 PODS = [deployed("scheduler", number=number) for number in range(600)]
 
 
@@ -163,7 +162,7 @@ def test_who_may_not_see_pods_is_told_with_the_way_out(api: SmallKubeApi, tmp_pa
 
 def test_credentials_that_are_refused_are_told_and_not_shown(api: SmallKubeApi, tmp_path: Path) -> None:
     with pytest.raises(ClusterTroubleError) as raised:
-        names(reach(api, tmp_path, token="an-old-secret"))
+        names(reach(api, tmp_path, token="an-old-secret"))  # noqa: S106 - good for nothing
     assert raised.value.status == 401
     assert "an-old-secret" not in str(raised.value)
     assert "kubectl auth whoami" in raised.value.hint
@@ -197,13 +196,13 @@ def test_credentials_do_not_follow_a_redirect(api: SmallKubeApi, tmp_path: Path)
 def test_a_cluster_that_is_not_there_is_told(tmp_path: Path, waits: Waits) -> None:
     with SmallKubeApi() as gone:
         cluster = reach(gone, tmp_path, waits)
-    with pytest.raises(ClusterError, match="no answer: .*refused.*, after 4 tries") as raised:
+    with pytest.raises(ClusterError, match=r"no answer: .*refused.*, after 4 tries") as raised:
         names(cluster)
     assert raised.value.exit_code == 4
     assert "kubectl get pods" in raised.value.hint
 
 
-def test_large_pages_are_asked_for_in_smaller_ones(api: SmallKubeApi, tmp_path: Path) -> None:
+def test_large_pages_are_asked_for_in_smaller_ones(api: SmallKubeApi) -> None:
     def reach_with(most: int) -> KubernetesCluster:
         configuration = Configuration(host=api.url, api_key={"authorization": f"Bearer {TOKEN}"})
         return KubernetesCluster(ApiClient(configuration), name="x", context="", most_page_bytes=most)
@@ -222,7 +221,9 @@ def test_contexts_are_chosen_by_name(api: SmallKubeApi, tmp_path: Path) -> None:
     assert raised.value.hint == "it has: another, production"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "a: &x [*x", "current-context: [", "contexts: 7\ncurrent-context: a", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "a: &x [*x", "current-context: [", "contexts: 7\ncurrent-context: a", "\x00"]
+)
 def test_broken_kubeconfigs_are_told(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(text)
@@ -279,5 +280,5 @@ def test_a_command_that_does_not_end_well_says_nothing(
 
 def test_a_command_that_may_not_run_is_told(api: SmallKubeApi, tmp_path: Path) -> None:
     api.forbidden = {"scheduler-0"}
-    with pytest.raises(ClusterError, match="airflow/scheduler-0/scheduler: .*403"):
+    with pytest.raises(ClusterError, match=r"airflow/scheduler-0/scheduler: .*403"):
         reach(api, tmp_path).run("airflow", "scheduler-0", "scheduler", ["python", "-"])
