@@ -74,6 +74,7 @@ def command(context: Context, /, files: tuple[Path, ...], **given: Any) -> int:
     if isinstance(recorded, Exception):
         # What was seen is told all the same; who counts on the record must know that there is none.
         raise recorded
-    note(f"recorded {recorded} looks" if recorded else "nothing new to record" if given["record"] else "not recorded")
+    alike = "seen alike within a day: nothing to record"
+    note("not recorded" if not given["record"] else "recorded" if recorded else alike)
     worst = report.worst()
     return 1 if worst is not None and worst >= given["fail_on"] else 0

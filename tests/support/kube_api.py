@@ -1,4 +1,7 @@
-"""A small Kubernetes API on the loopback: lists in pages that expire, refusals, faults on demand, and exec by websocket."""
+"""A small Kubernetes API on the loopback: lists in pages that expire, refusals, faults on demand, and exec by websocket.
+
+It answers the official client and, since it says what kinds it has, a real kubectl.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 TOKEN: Final = "a-token"  # noqa: S105 - good for this API alone
 _WEBSOCKET: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RESOURCES: Final = {"pods": "Pod", "configmaps": "ConfigMap", "jobs": "Job"}
+_CLOSE: Final = 255
+"""Of v5.channel.k8s.io: the next byte says which stream ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +64,12 @@ class SmallKubeApi:
         """For the answers to come, one by one."""
         self.forbidden: set[str] = set()
         """Plurals of kinds, and namespaces."""
+        self.anonymous = False
+        """Let everybody in: kubectl sends no token without TLS."""
         self.asked: list[str] = []
         self.exec: Callable[[str, str, Sequence[str]], Said] = lambda _pod, _container, _command: Said()
+        self.stdin = b""
+        """What came with the last command."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -101,6 +110,11 @@ class SmallKubeApi:
     def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, dict[str, Any]]:
         """Find the true answer."""
         parts = [part for part in path.split("/") if part]
+        if (known := _discovery("/".join(parts))) is not None:
+            return 200, known
+        if parts[-2:-1] == ["pods"]:
+            found = [one for one in self.objects if one["kind"] == "Pod" and one["metadata"]["name"] == parts[-1]]
+            return (200, dict(found[0])) if found else (404, status(404, "NotFound", f'pods "{parts[-1]}" not found'))
         parts = parts[2:] if parts[0] == "api" else parts[3:]
         namespace = parts[1] if parts[:1] == ["namespaces"] else ""
         plural = parts[-1] if parts else ""
@@ -131,6 +145,37 @@ class SmallKubeApi:
         return 200, {"kind": f"{kind}List", "apiVersion": "v1", "metadata": metadata, "items": items[start:end]}
 
 
+def _discovery(path: str) -> dict[str, Any] | None:
+    """Say what kinds there are."""
+    verbs = {"namespaced": True, "verbs": ["get", "list"]}
+    rows = [{"name": name, "singularName": kind.lower(), "kind": kind, **verbs} for name, kind in _RESOURCES.items()]
+    rows.append(
+        {
+            "name": "pods/exec",
+            "singularName": "",
+            "kind": "PodExecOptions",
+            "namespaced": True,
+            "verbs": ["create", "get"],
+        }
+    )
+    batch = {"groupVersion": "batch/v1", "version": "v1"}
+    known: dict[str, dict[str, Any]] = {
+        "api": {"kind": "APIVersions", "versions": ["v1"]},
+        "apis": {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [{"name": "batch", "versions": [batch], "preferredVersion": batch}],
+        },
+        "api/v1": {
+            "kind": "APIResourceList",
+            "groupVersion": "v1",
+            "resources": [row for row in rows if row["kind"] != "Job"],
+        },
+        "apis/batch/v1": {"kind": "APIResourceList", "groupVersion": "batch/v1", "resources": [rows[2]]},
+    }
+    return known.get(path)
+
+
 def status(code: int, reason: str, message: str) -> dict[str, Any]:
     """Make a Status."""
     return {
@@ -158,7 +203,7 @@ def _handler_of(api: SmallKubeApi) -> type[BaseHTTPRequestHandler]:
             query = parse_qs(parts.query)
             fault = (api.faults.pop(0) if api.faults else None) or Fault()
             code, value = api.answer(parts.path, query)
-            if self.headers.get("authorization") != f"Bearer {TOKEN}":
+            if not api.anonymous and self.headers.get("authorization") != f"Bearer {TOKEN}":
                 code, value = 401, status(401, "Unauthorized", "Unauthorized")
             elif parts.path.endswith("/exec") and not fault.status:
                 _exec(self, api, parts.path.split("/")[-2], query)
@@ -192,29 +237,47 @@ def _send(handler: BaseHTTPRequestHandler, body: bytes, fault: Fault) -> None:
 
 
 def _exec(handler: BaseHTTPRequestHandler, api: SmallKubeApi, pod: str, query: Mapping[str, list[str]]) -> None:
-    """Speak v4.channel.k8s.io: the first byte of a frame says which stream it is of."""
+    """Speak v4 or v5.channel.k8s.io: the first byte of a frame says which stream it is of."""
     if pod in api.forbidden:
         handler.send_response(403)
         handler.send_header("content-length", "0")
         handler.end_headers()
         return
-    said = api.exec(pod, query.get("container", [""])[0], query.get("command", []))
+    offered = handler.headers["sec-websocket-protocol"].replace(" ", "").split(",")
     key = handler.headers["sec-websocket-key"] + _WEBSOCKET
     handler.send_response(101)
     handler.send_header("upgrade", "websocket")
     handler.send_header("connection", "Upgrade")
     handler.send_header("sec-websocket-accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())  # noqa: S324
-    handler.send_header("sec-websocket-protocol", "v4.channel.k8s.io")
+    handler.send_header("sec-websocket-protocol", next(one for one in offered if one.endswith("channel.k8s.io")))
     handler.end_headers()
+    api.stdin = _read_stdin(handler) if query.get("stdin") == ["true"] else b""
+    said = api.exec(pod, query.get("container", [""])[0], query.get("command", []))
     for offset in range(0, len(said.stdout), 1000):
         handler.wfile.write(_frame(b"\x01" + said.stdout[offset : offset + 1000]))
     if said.stderr:
         handler.wfile.write(_frame(b"\x02" + said.stderr))
     if said.code is not None:
         failed = status(500, "NonZeroExitCode", f"command terminated with exit code {said.code}")
+        failed |= {"details": {"causes": [{"reason": "ExitCode", "message": str(said.code)}]}}
         handler.wfile.write(_frame(b"\x03" + json.dumps(failed if said.code else {"status": "Success"}).encode()))
         handler.wfile.write(_frame(struct.pack(">H", 1000), opcode=8))
     handler.close_connection = True
+
+
+def _read_stdin(handler: BaseHTTPRequestHandler) -> bytes:
+    """Read what comes for a command until its end is told."""
+    found = b""
+    while True:
+        head = handler.rfile.read(2)
+        size = head[1] & 0x7F
+        size = struct.unpack(">H", handler.rfile.read(2))[0] if size == 126 else size
+        size = struct.unpack(">Q", handler.rfile.read(8))[0] if size == 127 else size
+        mask = handler.rfile.read(4)
+        data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(handler.rfile.read(size)))
+        if data[:2] == bytes((_CLOSE, 0)) or head[0] & 0x0F == 8:
+            return found
+        found += data[1:] if data[:1] == b"\0" else b""
 
 
 def _frame(payload: bytes, *, opcode: int = 2) -> bytes:
