@@ -14,6 +14,7 @@ wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -
 ledger/ what happened, policy/ when channels may move, migrations/ what that means for Airflow's database.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
 ledger/ what happened, history/ what it tells of images, picture/ how that looks.
+cluster/ what runs, drift/ how it differs from what the ledger says.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
 """
 

@@ -280,7 +280,10 @@ def _parse_page(body: bytes) -> _Page:
         page = msgspec.json.decode(body, type=_Page)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise ClusterTroubleError(f"an answer that is no list: {str(error)[:120]}", temporary=True) from error
-    if not page.kind.endswith("List"):
+    named = page.kind.endswith("List") or (
+        not page.kind and page.items is not None and "resourceVersion" in page.metadata
+    )
+    if not named:
         # Whatever answers so is no API, and must not be taken for a cluster where nothing runs.
         raise ClusterTroubleError(f"an answer that is no list but {page.kind[:80] or 'of no kind'}")
     return page

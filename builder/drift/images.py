@@ -3,8 +3,8 @@
 What a node tells as `imageID`, by runtime:
 - containerd: `registry/repository@sha256:...`, the digest that was pulled, of an index or a manifest; `sha256:...`, the config's
   digest, for an image without repository, as one that was loaded by hand.
-- CRI-O: `registry/repository@sha256:...` of any manifest that it knows the image by; from 1.28 on the config's digest as
-  64 hexadecimal characters alone.
+- CRI-O: `registry/repository@sha256:...` of any manifest that it knows the image by, perhaps of another repository; or the
+  config's digest as 64 hexadecimal characters alone (cri-o/cri-o#7149, and #9987 of when it is which).
 - Docker: `docker-pullable://registry/repository@sha256:...`, or `docker://sha256:...`, the config's digest.
 """
 
