@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,6 +91,7 @@ def _load_in_cluster(configuration: Configuration) -> None:
 
 def _load_context(configuration: Configuration, address: Address, paths: tuple[Path, ...]) -> str:
     """Read a context of the kubeconfigs; returns its name."""
+    import yaml
     from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
     where = ":".join(map(str, paths)) or "kubeconfig"
@@ -116,7 +116,7 @@ def _load_context(configuration: Configuration, address: Address, paths: tuple[P
     except (
         ConfigException,
         OSError,
-        import_module("yaml").YAMLError,
+        yaml.YAMLError,
         ValueError,
         KeyError,
         TypeError,

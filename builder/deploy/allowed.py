@@ -79,6 +79,8 @@ def parse_deploy_rules(data: bytes, *, file: str) -> DeployRules:
             row.wrong("values", f"{entry.values!r} stands twice", hint="the chart has one image there")
         found.append(entry)
     repositories = _read_repositories(top)
+    # Of `drift`, which reads them itself.
+    top.tables("targets")
     top.close()
     top.issues.raise_any()
     return DeployRules(allowed=tuple(found), repositories=repositories)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from builder.deploy.allowed import parse_deploy_rules
 from builder.drift.around import CHART_CONTAINERS, covers_code, find_install
 from builder.drift.images import RunningImage, parse_image, parse_image_id
 from builder.drift.judge import render_span
@@ -271,3 +272,9 @@ def test_the_documented_form_of_targets_is_the_one_that_is_read() -> None:
     page = (Path(__file__).parents[3] / "docs/drift.md").read_text()
     text = page.partition("```toml\n")[2].partition("```")[0]
     assert parse_targets(text.encode(), file="docs/drift.md")
+
+
+def test_targets_and_allowed_images_stand_in_one_file() -> None:
+    text = f'{TARGETS.replace("[deploy]", "").replace("unknown =", "# unknown =")}\n[[allow]]\nimage = "quay.io/x@{DIGEST}"\n'
+    assert len(parse_targets(text.encode(), file="stacks/deploy.toml")) == 2
+    assert len(parse_deploy_rules(text.encode(), file="stacks/deploy.toml").allowed) == 1
