@@ -84,6 +84,8 @@ def test_workloads_are_what_a_person_wrote() -> None:
     assert owner_of(deployed("scheduler")) == ("deployment", "airflow-scheduler")
     assert owner_of(pod("worker-0", owner=("StatefulSet", "worker"))) == ("statefulset", "worker")
     assert owner_of(pod("x", owner=("ReplicaSet", "alone-5f4"))) == ("replicaset", "alone-5f4")
+    other = pod("x", owner=("ReplicaSet", "alone-5f4"), labels={"pod-template-hash": "7c9"})
+    assert owner_of(other) == ("replicaset", "alone-5f4")
     assert owner_of(task("etl", "load")) == ("task", "etl")
     assert owner_of(job("airflow-run-airflow-migrations")) == ("job", "airflow-run-airflow-migrations")
     assert owner_of(job("airflow-cleanup-29367840")) == ("cronjob", "airflow-cleanup")

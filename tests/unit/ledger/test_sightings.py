@@ -54,6 +54,13 @@ def test_a_clock_that_went_back_hides_nothing_near(tmp_path: Path) -> None:
         assert digest_of("late") not in digests_seen_since(ledger, 110 * DAY)
 
 
+def test_a_clock_that_went_back_for_a_while_ends_no_search(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    make(path, (110, seen("a")), *((50 if number == 60 else 110, seen("b")) for number in range(150)))
+    with SqliteLedger(path, Clock(), write=False) as ledger:
+        assert digests_seen_since(ledger, 110 * DAY) == {digest_of("a"), digest_of("b")}
+
+
 def test_many_looks_are_read_page_by_page(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     make(path, *((100 + number // 10, seen(f"{number}")) for number in range(350)))

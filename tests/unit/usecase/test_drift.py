@@ -172,6 +172,18 @@ def test_the_same_file_system_in_another_compression_is_the_right_image(tmp_path
         assert findings(path, deployed("scheduler", container(image_id=f"{REPOSITORY}@{digest}"))) == []
 
 
+def test_an_index_with_one_platform_alike_is_another_image(tmp_path: Path) -> None:
+    other = make_build("core", "half")
+    platforms = (NEW.platforms[0], other.platforms[1])
+    half = type(NEW)(**{**as_fields(other), "platforms": platforms})
+    path = tmp_path / "ledger.db"
+    make_channel(path, half)
+    # Which platform runs is not known where the node tells the index.
+    assert told(path, deployed("scheduler", container(image_id=half.digest))) == [("other digest", "high")]
+    assert told(path, deployed("scheduler", container(image_id=platforms[0].manifest))) == []
+    assert told(path, deployed("scheduler", container(image_id=platforms[1].config))) == [("other digest", "high")]
+
+
 def as_fields(event: Any) -> dict[str, Any]:
     return {name: getattr(event, name) for name in event.__struct_fields__}
 
