@@ -18,7 +18,7 @@ def report_text(report: Report) -> str:
     """Render a report for people."""
     lines: list[str] = []
     for look in report.looks:
-        lines += [_headline(look, report), *(line for group in look.findings for line in _iter_lines(group)), ""]
+        lines += [_headline(look), *(line for group in look.findings for line in _iter_lines(group)), ""]
     lines += [f"note: {_line(text)}" for text in report.notes]
     if report.passed_over:
         lines.append(f"{report.passed_over} pods of no target run nothing of ours")
@@ -28,10 +28,10 @@ def report_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _headline(look: Look, report: Report) -> str:
-    where = _line(", ".join(report.namespaces)) or "all namespaces"
-    if not look.stack:
-        return f"pods of no target in {where}: {look.pods} run images of ours"
+def _headline(look: Look) -> str:
+    where = _line(", ".join(look.namespaces)) or "all namespaces"
+    if not look.channel:
+        return f"pods of no target in {where}: {look.pods} run images of {look.stack}"
     stands = short(look.expected.digest) if look.expected else "nothing"
     return f"{look.stack} {look.channel} in {where}: {look.pods} pods, should run {stands}"
 
@@ -71,8 +71,10 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def _look_json(look: Look) -> dict[str, Any]:
     return {
-        "stack": look.stack or None,
+        "stack": look.stack,
         "channel": look.channel or None,
+        "namespaces": list(look.namespaces),
+        "selector": look.selector or None,
         "digest": look.expected.digest if look.expected else None,
         "pods": look.pods,
         "images": [

@@ -233,11 +233,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen of the pods that one channel is for."""
+    """What was seen of the pods that one channel is for, or of pods of no target that run images of one stack."""
 
     stack: str
-    """Empty for pods of no target that run images of ours."""
     channel: str
+    """Empty for pods of no target."""
+    namespaces: tuple[str, ...]
+    """That were looked at; empty for all."""
+    selector: str
+    """Labels of the pods that were looked at, as `tier=airflow`; empty for all."""
     expected: Expected | None
     """None where the channel stands for nothing."""
     pods: int

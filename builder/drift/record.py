@@ -19,7 +19,7 @@ _LONGEST: Final = 400
 
 
 def make_events(report: Report) -> tuple[events.Seen, ...]:
-    """Make what is to be recorded of a report, in the order of its targets; nothing for targets where nothing was seen."""
+    """Make what is to be recorded of a report, in the order of its looks."""
     return tuple(_seen(report, look) for look in report.looks)
 
 
@@ -32,7 +32,7 @@ def _gist(seen: events.Seen) -> tuple[object, ...]:
     # What a finding says may hold times, and a place the name of a pod that lives for a minute.
     images = sorted((image.digest, image.workloads, image.pods > 0) for image in seen.images)
     findings = sorted({(one.kind, one.severity, one.where) for one in seen.findings})
-    return (seen.cluster, seen.namespaces, seen.stack, seen.channel, images, findings)
+    return (seen.cluster, seen.namespaces, seen.selector, seen.stack, seen.channel, images, findings)
 
 
 def _seen(report: Report, look: Look) -> events.Seen:
@@ -44,11 +44,12 @@ def _cut(report: Report, look: Look, most_findings: int, most_workloads: int) ->
     findings = sorted(look.findings, key=lambda group: -group.finding.severity)
     return events.Seen(
         cluster=report.cluster[:_LONGEST],
-        namespaces=report.namespaces[:_LONGEST],
+        namespaces=look.namespaces[:_LONGEST],
         images=tuple(_images(look.sightings, most_workloads)),
         findings=tuple(_finding(group) for group in findings[:most_findings]),
         stack=look.stack,
         channel=look.channel,
+        selector=look.selector[:_LONGEST],
         more_findings=max(0, len(findings) - most_findings),
     )
 

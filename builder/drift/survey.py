@@ -79,6 +79,7 @@ def survey(
     objects: Objects,
     rules: Rules,
     *,
+    namespaces: Sequence[str],
     tags: TagNames,
     extra: Extra = lambda _: (),
 ) -> tuple[Look, ...]:
@@ -89,6 +90,7 @@ def survey(
         expected: what the channels stand for; those that stand for nothing are missing.
         objects: what else was read.
         rules: how it is told.
+        namespaces: that were looked at; all where empty.
         tags: what tags stand for now, where that was asked.
         extra: what else is to be found of a container.
     """
@@ -96,17 +98,42 @@ def survey(
     by_channel: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         by_channel.setdefault(_channel(case.expected.target), []).append(case)
-    looks = []
+    looks: list[Look] = []
     for channel in dict.fromkeys(_channel(target) for target, _ in claims.by_target):
         mine = [(target, pods) for target, pods in claims.by_target if _channel(target) == channel]
         wanted = [expected[target] for target, _ in mine if target in expected]
         found = list(_iter_findings(by_channel.get(channel, ()), rules, tags, extra))
         found += _missing(mine, expected)
         found += judge_settings(objects.settings, _by_namespace(mine, expected))
+        # Whose a pod is that cannot be read, nobody knows: it is told once.
+        found += [] if looks else _unreadable(objects)
         pods = tuple(pod for _, some in mine for pod in some)
-        looks.append(_look(channel, wanted[0] if wanted else None, pods, found, objects, rules))
-    rest = _unclaimed(claims.unclaimed, objects, rules)
-    return (*looks, *((rest,) if rest.pods or rest.findings else ()))
+        look = Look(
+            stack=channel[0],
+            channel=channel[1],
+            namespaces=_looked_at([target for target, _ in mine], namespaces),
+            selector=_selector([target for target, _ in mine]),
+            expected=wanted[0] if wanted else None,
+            pods=len(pods),
+            sightings=_sightings(pods, objects, rules),
+            findings=group_findings(found),
+        )
+        looks.append(look)
+    return (*looks, *_iter_unclaimed(claims.unclaimed, objects, rules, namespaces))
+
+
+def _looked_at(targets: Sequence[Target], namespaces: Sequence[str]) -> tuple[str, ...]:
+    """List the namespaces that were looked at for some targets; empty for all."""
+    named = {name for target in targets for name in target.namespaces}
+    if any(not target.namespaces for target in targets) or any("*" in name or "?" in name for name in named):
+        return tuple(namespaces)
+    return tuple(sorted(named.intersection(namespaces) if namespaces else named))
+
+
+def _selector(targets: Sequence[Target]) -> str:
+    """Write the labels that pods of some targets have; empty where one of them asks for none."""
+    texts = sorted({",".join(f"{name}={value}" for name, value in target.selector) for target in targets})
+    return "" if "" in texts else " or ".join(texts)
 
 
 def _channel(target: Target) -> tuple[str, str]:
@@ -152,39 +179,38 @@ def _by_namespace(
     return found
 
 
-def _look(
-    channel: tuple[str, str],
-    expected: Expected | None,
-    pods: Sequence[Pod],
-    found: Iterable[Finding],
-    objects: Objects,
-    rules: Rules,
-) -> Look:
-    return Look(
-        stack=channel[0],
-        channel=channel[1],
-        expected=expected,
-        pods=len(pods),
-        sightings=_sightings(pods, objects, rules),
-        findings=group_findings(found),
-    )
-
-
-def _unclaimed(pods: Iterable[Pod], objects: Objects, rules: Rules) -> Look:
-    """Look at pods of no target, for images of ours and for what cannot be read."""
-    ours = [pod for pod in pods if not told_digests((pod,)).isdisjoint(rules.known)]
-    found = []
-    for pod in ours:
-        workload = workload_of(pod, objects.owners)
-        place = Place(namespace=pod.namespace, workload=f"{workload.kind}/{workload.name}", pod=pod.name)
+def _iter_unclaimed(pods: Iterable[Pod], objects: Objects, rules: Rules, namespaces: Sequence[str]) -> Iterator[Look]:
+    """Look at pods of no target that run images of ours, by stack."""
+    by_stack: dict[str, list[Pod]] = {}
+    found: dict[str, list[Finding]] = {}
+    for pod in pods:
         stacks = sorted({rules.known[digest].stack for digest in told_digests((pod,)) if digest in rules.known})
-        what = f"runs an image of {', '.join(stacks)}, and no target says which it should"
-        found.append(Finding(kind=UNCLAIMED, severity=Severity.INFO, place=place, what=what))
+        if stacks:
+            workload = workload_of(pod, objects.owners)
+            place = Place(namespace=pod.namespace, workload=f"{workload.kind}/{workload.name}", pod=pod.name)
+            what = f"runs an image of {', '.join(stacks)}, and no target says which it should"
+            by_stack.setdefault(stacks[0], []).append(pod)
+            found.setdefault(stacks[0], []).append(
+                Finding(kind=UNCLAIMED, severity=Severity.INFO, place=place, what=what)
+            )
+    ours = _indexes(rules)
+    for stack, mine in sorted(by_stack.items()):
+        yield Look(
+            stack=stack,
+            channel="",
+            namespaces=tuple(namespaces),
+            selector="",
+            expected=None,
+            pods=len(mine),
+            sightings=tuple(one for one in _sightings(mine, objects, rules) if one.digest in ours),
+            findings=group_findings(found[stack]),
+        )
+
+
+def _unreadable(objects: Objects) -> Iterator[Finding]:
+    place = Place(namespace="", workload="")
     for problem in objects.problems:
-        place = Place(namespace="", workload="")
-        found.append(Finding(kind=UNREADABLE, severity=Severity.MEDIUM, place=place, what=problem))
-    sightings = [one for one in _sightings(ours, objects, rules) if one.digest in _indexes(rules)]
-    return replace(_look(("", ""), None, ours, found, objects, rules), sightings=tuple(sightings))
+        yield Finding(kind=UNREADABLE, severity=Severity.MEDIUM, place=place, what=problem)
 
 
 def _indexes(rules: Rules) -> frozenset[str]:

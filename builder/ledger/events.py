@@ -270,6 +270,9 @@ class Seen(Event, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     stack: str = ""
     channel: str = ""
+    """Empty, where there is a stack, for pods of no channel."""
+    selector: str = ""
+    """Labels of the pods that were looked at; empty for all."""
     stacks: tuple[str, ...] = ()
     """Whose images run, sorted; filled in at appending."""
     more_findings: int = 0

@@ -72,7 +72,8 @@ def look_for_drift(
     cases = tuple(make_cases(claims, expected, objects))
     tags = {image: read_tag(image) for image in _unpinned(cases)} if read_tag else {}
     inside = _Inside(cluster, ledger, rules) if wish.inside else None
-    looks = survey(claims, expected, objects, rules, tags=tags, extra=inside.look if inside else lambda _: ())
+    extra = inside.look if inside else lambda _: ()
+    looks = survey(claims, expected, objects, rules, namespaces=namespaces, tags=tags, extra=extra)
     return Report(
         cluster=cluster.name,
         namespaces=namespaces,

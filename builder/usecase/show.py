@@ -121,14 +121,15 @@ def _without_build(ledger: LedgerReader, text: str, digest: str) -> Shown:
 
 
 def _deployed(ledger: LedgerReader, digests: set[str]) -> tuple[Deployed, ...]:
-    """Find where an image was seen, in each cluster and set of namespaces that was looked at."""
-    last: dict[tuple[str, tuple[str, ...]], Entry] = {}
+    """Find where an image was seen, by what was looked at: cluster, namespaces, and the pods of a channel there."""
+    last: dict[tuple[object, ...], Entry] = {}
     for digest in sorted(digests):
         for entry in ledger.find("digest", digest, kinds=(Seen.kind,), limit=_MOST_FINDINGS):
             seen = event_of(entry, Seen)
-            known = last.get((seen.cluster, seen.namespaces))
+            looked_at = (seen.cluster, seen.namespaces, seen.stack, seen.channel, seen.selector)
+            known = last.get(looked_at)
             if known is None or known.number < entry.number:
-                last[seen.cluster, seen.namespaces] = entry
+                last[looked_at] = entry
     found = [_look(ledger, entry, digests) for entry in last.values()]
     return tuple(sorted(found, key=lambda one: (not one.runs, one.cluster, one.namespaces)))
 
@@ -156,4 +157,8 @@ def _was_looked_again(ledger: LedgerReader, entry: Entry, seen: Seen) -> bool:
 def _covers(other: Seen, seen: Seen) -> bool:
     """Tell whether another look would have seen all that one saw."""
     namespaces = not other.namespaces or (seen.namespaces and set(seen.namespaces) <= set(other.namespaces))
-    return bool(namespaces) and other.stack in {"", seen.stack}
+    pods = other.selector in {"", seen.selector} and (other.stack, other.channel) in {
+        ("", ""),
+        (seen.stack, seen.channel),
+    }
+    return bool(namespaces) and pods

@@ -92,7 +92,7 @@ def test_any_objects_are_looked_at(values: list[Any]) -> None:
     rules = Rules(now=NOW, context="$(x)")
     expected = {TARGET: EXPECTED}
     assert all(isinstance(case, Case) for case in make_cases(claims, expected, objects))
-    looks = survey(claims, expected, objects, rules, tags={})
+    looks = survey(claims, expected, objects, rules, namespaces=(), tags={})
     report = Report(cluster="production", namespaces=(), looks=looks, passed_over=0)
     for line in report_text(report).splitlines():
         assert line.isprintable()

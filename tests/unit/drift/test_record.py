@@ -37,7 +37,16 @@ def report(findings: int, images: int, workloads: int) -> Report:
         )
         for number in range(images)
     )
-    look = Look(stack="core", channel="prod", expected=None, pods=1, sightings=sightings, findings=rows)
+    look = Look(
+        stack="core",
+        channel="prod",
+        namespaces=("airflow",),
+        selector="",
+        expected=None,
+        pods=1,
+        sightings=sightings,
+        findings=rows,
+    )
     return Report(cluster="production", namespaces=(), looks=(look,), passed_over=0)
 
 

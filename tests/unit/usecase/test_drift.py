@@ -16,6 +16,7 @@ from builder.ledger.database import SqliteLedger
 from builder.ledger.events import Promoted, Seen
 from builder.ledger.queries import event_of
 from builder.usecase.drift import DriftWish, look_for_drift, record_drift
+from builder.usecase.show import show_image
 from tests.support.ledgers import ALICE, Ticking, digest_of, make_build
 from tests.support.looks import PROD, findings, report_of, told
 from tests.support.pods import (
@@ -276,7 +277,8 @@ def test_pods_of_no_target_are_passed_over_unless_they_run_an_image_of_ours(ledg
     report = report_of(ledger_path, *items, namespaces=())
     assert report.passed_over == 1
     claimed, rest = report.looks
-    assert (claimed.pods, rest.pods, rest.stack) == (1, 1, "")
+    assert (claimed.pods, claimed.stack, claimed.channel, claimed.namespaces) == (1, "core", "prod", ("airflow",))
+    assert (rest.pods, rest.stack, rest.channel, rest.namespaces) == (1, "core", "", ())
     assert [(group.finding.kind, group.finding.severity.word) for group in rest.findings] == [("of no target", "info")]
     assert [one.digest for one in rest.sightings] == [NEW.digest]
 
@@ -336,6 +338,36 @@ def test_what_was_seen_is_recorded_and_seen_again_only_when_it_differs(ledger_pa
     assert (found.kind, found.severity, found.where, found.pods) == (
         "unknown image", "high", "airflow/deployment/airflow-statsd/statsd", 1,
     )  # fmt: skip
+
+
+def test_show_says_where_an_image_runs_by_what_was_recorded(ledger_path: Path) -> None:
+    dev = Target(stack="core", channel="dev", namespaces=("airflow",), selector=(("tier", "dev"),))
+    items = [
+        deployed("scheduler"),
+        deployed("scheduler", namespace="playground"),
+        pod("x", old(), labels={"tier": "dev"}),
+    ]
+
+    def look(*some: object, now: int) -> None:
+        report = report_of(ledger_path, *some, namespaces=(), targets=(dev, PROD), now=now)
+        with SqliteLedger(ledger_path, Ticking(now), write=True) as ledger:
+            record_drift(ledger, report, ALICE, now=now)
+
+    def runs(digest: str) -> list[tuple[tuple[str, ...], bool]]:
+        with SqliteLedger(ledger_path, Ticking(), write=False) as ledger:
+            return [(one.workloads, one.runs) for one in show_image(ledger, digest).deployed]
+
+    look(*items, now=NOW)
+    assert runs(NEW.digest) == [
+        (("playground/deployment/airflow-scheduler",), True),
+        (("airflow/deployment/airflow-scheduler",), True),
+    ]
+    assert runs(OLD.digest) == [(("airflow/pod/x",), True)]
+    look(items[1], items[2], now=NOW + 600)
+    assert runs(NEW.digest) == [
+        (("playground/deployment/airflow-scheduler",), True),
+        (("airflow/deployment/airflow-scheduler",), False),
+    ]
 
 
 def test_nothing_is_said_of_a_cluster_that_does_not_tell(ledger_path: Path) -> None:
