@@ -85,7 +85,7 @@ def entries_of(fleet: Fleet, builds: int) -> Iterator[NewEntry]:
 
 
 def fill(path: Path, fleet: Fleet, builds: int) -> dict[str, float]:
-    """Make the ledger; returns bytes of an entry in its first and its last tenth."""
+    """Make the ledger; returns bytes of an entry in its second and its last third."""
     make_ledger(path)
     sizes: list[tuple[int, int]] = []
     waiting: list[NewEntry] = []
@@ -98,11 +98,9 @@ def fill(path: Path, fleet: Fleet, builds: int) -> dict[str, float]:
                 waiting.clear()
                 sizes.append((count, path.stat().st_size))
         ledger.append(waiting, ALICE)
-    if len(sizes) < 20:
-        return {}
-    tenth = len(sizes) // 10
-    # The first batches bring each stack's first lock, whole.
-    early, late = (sizes[2 * tenth], sizes[3 * tenth]), (sizes[-tenth], sizes[-1])
+    third = len(sizes) // 3
+    # The first third brings each stack's first lock, whole.
+    early, late = (sizes[third], sizes[2 * third]), (sizes[2 * third], sizes[-1])
     return {
         name: (end[1] - begin[1]) / (end[0] - begin[0]) for name, (begin, end) in (("early", early), ("late", late))
     }
@@ -144,12 +142,13 @@ def ask(argv: Sequence[str], path: Path, runs: int) -> float:
 def measure(folder: Path, stacks: int, builds: int, runs: int) -> dict[str, Any]:
     """Make both ledgers, and ask."""
     small, large = folder / "small.db", folder / "ledger.db"
-    fill(small, Fleet(max(1, stacks // 100)), builds // 100)
+    few = Fleet(max(1, stacks // 100))
+    fill(small, few, builds // 100)
     begun = time.perf_counter()
     fleet = Fleet(stacks)
     bytes_of_entry = fill(large, fleet, builds)
     filled = time.perf_counter() - begun
-    ratio = append_seconds(large, fleet, 50) / append_seconds(small, Fleet(max(1, stacks // 100)), 50)
+    ratio = append_seconds(large, fleet, 50) / append_seconds(small, few, 50)
     stack = fleet.names[len(fleet.names) // 2]
     digest = make_build(stack, "night 0", lock="night 0").digest
     questions = {

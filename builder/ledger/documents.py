@@ -15,8 +15,9 @@ from builder.digest import Digest
 from builder.errors import LedgerError
 
 MAX_DOCUMENT_BYTES: Final = 64 << 20
-MAX_DEPTH: Final = 32
-"""Documents that have to be read before one can be; the next one is kept whole."""
+MAX_DEPTH: Final = 48
+"""Most documents that have to be read before one can be; the next one is kept whole."""
+_LEAST_DEPTH: Final = 16
 _LEVEL: Final = 9
 _LARGEST_WINDOW_LOG: Final = 27
 
@@ -54,11 +55,16 @@ def encode(document: bytes, base: tuple[DocumentRow, bytes] | None = None) -> Do
     if len(document) > MAX_DOCUMENT_BYTES:
         raise LedgerError(f"a document of {len(document)} bytes; at most {MAX_DOCUMENT_BYTES} are kept")
     digest = Digest.of(document)
-    if base is None or base[0].depth >= MAX_DEPTH or base[0].digest == digest:
+    if base is None or base[0].depth >= _depth_for(digest) or base[0].digest == digest:
         return DocumentRow(digest=digest, base=None, depth=0, data=_compressor(b"", document).compress(document))
     row, below = base
     data = _compressor(below, document).compress(document)
     return DocumentRow(digest=digest, base=row.digest, depth=row.depth + 1, data=data)
+
+
+def _depth_for(digest: Digest) -> int:
+    """Choose how deep a document may lie: not all stacks of a fleet shall have theirs kept whole in the same night."""
+    return _LEAST_DEPTH + int(digest.hex[:8], 16) % (MAX_DEPTH - _LEAST_DEPTH + 1)
 
 
 def decode(row: DocumentRow, base: bytes) -> bytes:

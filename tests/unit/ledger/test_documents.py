@@ -25,12 +25,12 @@ def test_a_document_comes_back_whatever_it_differs_from(document: bytes, below: 
 def test_a_document_much_like_another_takes_little_and_chains_end() -> None:
     rows: list[DocumentRow] = []
     documents: list[bytes] = []
-    for new in iter_documents(MAX_DEPTH + 5):
+    for new in iter_documents(3 * MAX_DEPTH):
         rows.append(encode(new.data, (rows[-1], documents[-1]) if rows else None))
         documents.append(new.data)
     assert [row.depth for row in rows[:3]] == [0, 1, 2]
-    assert max(row.depth for row in rows) == MAX_DEPTH
-    assert rows[MAX_DEPTH + 1].base is None
+    assert 16 <= max(row.depth for row in rows) <= MAX_DEPTH
+    assert 3 <= sum(row.base is None for row in rows) <= 9
     assert max(len(row.data) for row in rows if row.base) < len(rows[0].data) / 20
     for row, document in zip(rows, documents, strict=True):
         assert decode(row, documents[rows.index(row) - 1] if row.base else b"") == document
