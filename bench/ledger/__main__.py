@@ -98,6 +98,8 @@ def fill(path: Path, fleet: Fleet, builds: int) -> dict[str, float]:
                 waiting.clear()
                 sizes.append((count, path.stat().st_size))
         ledger.append(waiting, ALICE)
+    if len(sizes) < 30:
+        return {}
     third = len(sizes) // 3
     # The first third brings each stack's first lock, whole.
     early, late = (sizes[third], sizes[2 * third]), (sizes[2 * third], sizes[-1])
