@@ -100,6 +100,8 @@ class Built(Event, frozen=True, kw_only=True):
     base: str
     base_lock: DigestText
     platforms: tuple[BuiltPlatform, ...]
+    airflow: str = ""
+    """Version of Airflow in it; empty in entries that were written before it was told."""
     engine: str = "airflow-kubler"
     compression: str = ""
     seconds: float = 0.0

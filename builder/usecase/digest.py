@@ -157,7 +157,7 @@ def _answer(
         repository=place.repository,
         tag=place.tag,
         reference=f"{place.repository}@{digest}" if place.repository else "",
-        airflow=_airflow(ledger, built.lock) if built else "",
+        airflow=built.airflow or _airflow(ledger, built.lock) if built else "",
         lock=built.lock if built else "",
         platforms=tuple(PlatformAnswer(platform=one.platform, manifest=one.manifest) for one in platforms),
         places=tuple(PlaceAnswer(repository=one.repository, tag=one.tag) for one in places_of(ledger, digest)),

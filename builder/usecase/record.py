@@ -135,6 +135,7 @@ def record_build(ledger: Ledger, done: BuildDone, actor: Actor) -> Entry:
         base=done.locks.base.name,
         base_lock=str(Digest.of(done.locks.base_bytes)),
         platforms=platforms,
+        airflow=done.locks.stack.airflow_version,
         engine=done.engine,
         compression=done.compression,
         seconds=round(done.seconds, 3),
