@@ -137,6 +137,12 @@ class ClusterError(BuilderError):
     """A cluster cannot be reached, refuses, or answers wrongly: nothing can be said of what runs there."""
 
 
+class SignatureError(BuilderError):
+    """What should be signed is not, by nobody who is trusted, or for another artifact; or it cannot be signed."""
+
+    exit_code: ClassVar[int] = 1
+
+
 class ToolError(BuilderError):
     """A foreign program is missing or failed.
 

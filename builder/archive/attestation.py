@@ -1,21 +1,16 @@
-"""Statements on rebuilds: who made an image again, from what, and whether it came out the same. Pure; not signed here.
-
-Source: in-toto/attestation, spec/v1/statement.md.
-"""
+"""Statements on rebuilds: who made an image again, from what, and whether it came out the same. Pure; not signed here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from builder.canonical import dump_json
+from builder.attest import statement as in_toto
+from builder.attest.kinds import PREDICATE_TYPES, REBUILD
 from builder.digest import Digest
 from builder.oci.config import format_time
-from builder.oci.fields import Fields, parse_object
 
-STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE: Final = "urn:airflow-kubler:rebuild:v1"
+PREDICATE_TYPE: Final = PREDICATE_TYPES[REBUILD]
 SAME: Final = "same"
 DIFFERENT: Final = "different"
 
@@ -65,34 +60,6 @@ def dump_statement(rebuild: Rebuild) -> bytes:
     }
     if rebuild.first_difference:
         predicate["firstDifference"] = rebuild.first_difference
-    return dump_json(
-        {
-            "_type": STATEMENT_TYPE,
-            "subject": [{"name": rebuild.name, "digest": {"sha256": rebuild.digest.hex}}],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": predicate,
-        }
+    return in_toto.dump_statement(
+        in_toto.Statement(digest=rebuild.digest, name=rebuild.name, predicate_type=PREDICATE_TYPE, predicate=predicate)
     )
-
-
-def count_rebuilders(statements: Iterable[bytes], digest: Digest) -> int:
-    """Count who says that an image came out the same, each once: for policies that want N of M.
-
-    Args:
-        statements: whose signatures were checked by the caller.
-        digest: of the image index.
-
-    Raises:
-        IntegrityError: one is no statement on a rebuild.
-    """
-    found = set()
-    for number, data in enumerate(statements):
-        context = f"statement {number + 1}"
-        fields = Fields(parse_object(data, context=context), context=context)
-        fields.exactly("_type", STATEMENT_TYPE)
-        fields.exactly("predicateType", PREDICATE_TYPE)
-        predicate = fields.child("predicate")
-        named = any(subject.child("digest").text("sha256") == digest.hex for subject in fields.objects("subject"))
-        if named and predicate.text("verdict") == SAME and predicate.child("rebuilt").text("sha256") == digest.hex:
-            found.add(predicate.child("rebuilder").text("id"))
-    return len(found)

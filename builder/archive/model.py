@@ -21,8 +21,6 @@ from builder.oci.fields import MAX_DOCUMENT_BYTES, Fields, parse_object
 
 ARTIFACT_TYPE: Final = "application/vnd.airflow-kubler.archive.v1"
 INPUT_TYPE: Final = "application/vnd.airflow-kubler.input.v1"
-EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
-EMPTY: Final = b"{}"
 TITLE: Final = "org.opencontainers.image.title"
 STACK: Final = "airflow-kubler.stack"
 LOCK: Final = "airflow-kubler.lock"
@@ -95,7 +93,7 @@ def dump_archive(archive: Archive) -> bytes:
             "schemaVersion": 2,
             "mediaType": media.MANIFEST,
             "artifactType": ARTIFACT_TYPE,
-            "config": descriptor_to_json(describe(EMPTY_TYPE, EMPTY)),
+            "config": descriptor_to_json(describe(media.EMPTY, media.EMPTY_BYTES)),
             "layers": [
                 descriptor_to_json(
                     Descriptor(

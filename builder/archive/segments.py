@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Final
 
-from builder.archive.model import EMPTY, EMPTY_TYPE, check_length
+from builder.archive.model import check_length
 from builder.canonical import dump_json, quote_toml
 from builder.digest import Digest
 from builder.errors import BuilderError, IntegrityError, InvalidInputError, LockInvalidError
@@ -42,7 +42,7 @@ def dump_set(stack: str, segments: Mapping[str, Descriptor]) -> bytes:
             "schemaVersion": 2,
             "mediaType": media.MANIFEST,
             "artifactType": ARTIFACT_TYPE,
-            "config": descriptor_to_json(describe(EMPTY_TYPE, EMPTY)),
+            "config": descriptor_to_json(describe(media.EMPTY, media.EMPTY_BYTES)),
             "layers": [
                 descriptor_to_json(
                     Descriptor(media_type=SEGMENT_TYPE, digest=held.digest, size=held.size, annotations=((KEY, key),))

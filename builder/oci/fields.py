@@ -33,18 +33,19 @@ def _no_number(text: str) -> None:
     raise ValueError(text)
 
 
-def parse_object(raw: bytes, *, context: str) -> Mapping[str, Any]:
+def parse_object(raw: bytes, *, context: str, most: int = MAX_DOCUMENT_BYTES) -> Mapping[str, Any]:
     """Read one JSON object.
 
     Args:
         raw: untrusted bytes.
         context: what they are, for errors.
+        most: bytes that it may have.
 
     Raises:
         IntegrityError: the bytes are no single JSON object in UTF-8, too long, or hold a key twice.
     """
-    if len(raw) > MAX_DOCUMENT_BYTES:
-        raise IntegrityError(f"{len(raw)} bytes are more than the {MAX_DOCUMENT_BYTES} allowed", context=context)
+    if len(raw) > most:
+        raise IntegrityError(f"{len(raw)} bytes are more than the {most} allowed", context=context)
     try:
         text = raw.decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
@@ -77,6 +78,11 @@ class Fields:
     def _wrong(self, key: str, expected: str) -> IntegrityError:
         got = f"got {self._value[key]!r:.80}" if key in self._value else "it is missing"
         return IntegrityError(f"{key} must be {expected}, {got}", context=self.context)
+
+    @property
+    def value(self) -> Mapping[str, Any]:
+        """The object as it was read."""
+        return self._value
 
     def has(self, key: str) -> bool:
         """Tell whether the field stands here with a value."""

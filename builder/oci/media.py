@@ -13,6 +13,9 @@ CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 LAYER_TAR: Final = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 LAYER_ZSTD: Final = "application/vnd.oci.image.layer.v1.tar+zstd"
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+"""Of a config that says nothing, as artifacts have it: the two bytes of `EMPTY_BYTES`."""
+EMPTY_BYTES: Final = b"{}"
 
 LAYERS: Final = {"none": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
 """Layer media type by the name of its compression."""

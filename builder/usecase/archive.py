@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.archive.model import (
-    EMPTY,
-    EMPTY_TYPE,
     INPUT_TYPE,
     Archive,
     dump_archive,
@@ -101,7 +99,7 @@ def plan_archive(
     archive = Archive(subject=image.descriptor, stack=stack.stack, lock=image.lock, inputs=inputs)
     data = dump_archive(archive)
     root = ManifestBytes(data=data, media_type=media.MANIFEST, digest=Digest.of(data))
-    blobs = (describe(EMPTY_TYPE, EMPTY), *(_descriptor(file) for file in inputs))
+    blobs = (describe(media.EMPTY, media.EMPTY_BYTES), *(_descriptor(file) for file in inputs))
     shipment = Shipment(root=root, manifests=(root,), blobs=blobs)
     transfer = plan_push(registry, image.repository, shipment, workers=workers)
     return ArchivePlan(archive=archive, transfer=transfer, documents=documents)
@@ -121,7 +119,7 @@ def push_archive(
         RegistryError: it did not go through.
         DigestMismatchError: an input in the store is damaged.
     """
-    given = {Digest.of(data): data for _, data in plan.documents} | {Digest.of(EMPTY): EMPTY}
+    given = {Digest.of(data): data for _, data in plan.documents} | {Digest.of(media.EMPTY_BYTES): media.EMPTY_BYTES}
     return push(registry, plan.transfer, _Source(given, store), workers=workers, progress=progress)
 
 

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from builder.archive.model import EMPTY, EMPTY_TYPE
 from builder.archive.segments import SEGMENT_TYPE, dump_record, dump_set, parse_record, parse_set
 from builder.atomic import replacing
 from builder.digest import Digest
@@ -166,7 +165,7 @@ def plan_segments(
     held = {key: _describe(path) for key, path in segments.items()}
     data = dump_set(stack, held)
     root = ManifestBytes(data=data, media_type=media.MANIFEST, digest=Digest.of(data))
-    blobs = {one.digest: one for one in (describe(EMPTY_TYPE, EMPTY), *held.values())}
+    blobs = {one.digest: one for one in (describe(media.EMPTY, media.EMPTY_BYTES), *held.values())}
     shipment = Shipment(root=root, manifests=(root,), blobs=tuple(blobs.values()))
     places = {held[key].digest: path for key, path in segments.items()}
     # The set before, under the same tag, tells of nearly all segments in one question.
@@ -192,8 +191,8 @@ class _Places:
         self._places = places
 
     def open_at(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
-        if descriptor.digest == Digest.of(EMPTY):
-            yield EMPTY[offset:]
+        if descriptor.digest == Digest.of(media.EMPTY_BYTES):
+            yield media.EMPTY_BYTES[offset:]
             return
         with self._places[descriptor.digest].open("rb") as stream:
             stream.seek(offset)
