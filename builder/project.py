@@ -1,7 +1,7 @@
 """A project folder: stacks/ and locks/ on disk. The edge that reads them; the meaning is in stack/ and lock/.
 
 stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
-stacks/indexes.toml  stacks/channels.toml
+stacks/indexes.toml  stacks/channels.toml  stacks/keys.toml
 locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
 locks/constraints.<Airflow>-py<Python>.txt  locks/constraints.<stack>.txt
 """
@@ -54,6 +54,11 @@ class Project:
     def channels_path(self) -> Path:
         """The file that says when channels may move, there or not."""
         return self.stacks_folder / "channels.toml"
+
+    @property
+    def keys_path(self) -> Path:
+        """The file that says whose signatures hold, there or not."""
+        return self.stacks_folder / "keys.toml"
 
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""

@@ -185,3 +185,13 @@ def reference_or_repository(ctx: click.Context, param: click.Parameter, value: s
         return parse_repository(value), None
     found = parse_reference(value)
     return found.repository, found.tag
+
+
+def key_option(*, required: bool = True) -> Callable[[_F], _F]:
+    """Add `--key`, what signs; None where it is not given."""
+    return click.option(
+        "--key",
+        required=required,
+        metavar="KEY",
+        help="File of a private key, env:NAME, pkcs11:..., command:PROGRAM..., or keyless.",
+    )

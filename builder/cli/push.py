@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from builder.cli.push_view import push_plan_json, push_plan_text, pushed_json, p
 from builder.cli.root import Context
 from builder.registry.model import Repository, parse_repository
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
+from builder.wiring.push_signing import PushSigning
 from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
@@ -41,6 +43,7 @@ def _parse_day(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.option("--day", callback=_parse_day, metavar="YYYYMMDD", help="Of the immutable tag. Default: today, in UTC.")
 @click.option("--no-dated", is_flag=True, help="Give no immutable tag of the form STACK-YYYYMMDD.N.")
 @click.option("--mount-from", multiple=True, metavar="REPOSITORY", help="Of the same registry: may lend blobs.")
+@click.option("--sign-by", metavar="KEY", help="Sign it once it is there: what `sign --key` takes.")
 @click.option("--dry-run", "-n", is_flag=True, help="Only say what would be sent.")
 @workers_option
 @json_option
@@ -58,7 +61,7 @@ def command(
     """Push the image of STACK to REPOSITORY, as registry.example.org/team/airflow, under a tag of its own.
 
     The tag is STACK-YYYYMMDD.N, and never moves; an image that has one already keeps it. What --tag names moves, unless
-    it is of that form. Blobs that are there are not sent, and tags are written last.
+    it is of that form. Blobs that are there are not sent, and tags are written last, after the signature of --sign-by.
     """
     folder, lock = how["layout"], None
     if folder is None:
@@ -75,16 +78,20 @@ def command(
         mount_from=tuple(parse_repository(name) for name in how["mount_from"]),
         workers=how["workers"],
     )
-    with open_recorder(None if dry_run else context.recording()) as recorder, make_registry() as registry:
+    with ExitStack() as later:
+        recorder = later.enter_context(open_recorder(None if dry_run else context.recording()))
+        registry = later.enter_context(make_registry())
+        signing = PushSigning(registry, later, None if dry_run else how["sign_by"])
         plan = plan_ship(registry, request, image)
         if dry_run:
             show_json(push_plan_json(plan)) if as_json else show_text(push_plan_text(plan))
             return
         with progress(f"push {image.name}", plan.transfer.bytes_to_send) as tell:
-            done = ship(registry, request, plan, progress=lambda blob, _: tell(blob.size))
+            done = ship(registry, request, plan, progress=lambda blob, _: tell(blob.size), arrived=signing.sign)
         if recorder is not None:
             recorder.pushed(done)
+            recorder.sealed(signing.sealed)
     if as_json:
-        show_json(pushed_json(done))
+        show_json(pushed_json(done, signing.sealed))
     else:
         show_text(pushed_text(done))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from builder.cli.output import render_size, render_table
 from builder.registry.model import Outcome
 from builder.usecase.ship import Shipped, ShipPlan
+
+if TYPE_CHECKING:
+    from builder.usecase.sign import Sealed
 
 _MOST_SHOWN = 10
 
@@ -72,10 +76,11 @@ def pushed_text(done: Shipped) -> str:
     return "\n".join(lines)
 
 
-def pushed_json(done: Shipped) -> dict[str, Any]:
-    """Make the JSON form of what a push did."""
+def pushed_json(done: Shipped, sealed: Sequence[Sealed] = ()) -> dict[str, Any]:
+    """Make the JSON form of what a push did, with its signatures where it was signed."""
     report, plan = done.report, done.plan
-    return {
+    signatures = {"signatures": [{"signer": one.signer, "manifest": str(one.manifest)} for one in sealed]}
+    return (signatures if sealed else {}) | {
         "stack": plan.image.name,
         "repository": str(plan.transfer.repository),
         "digest": str(report.descriptor.digest),

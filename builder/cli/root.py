@@ -40,7 +40,7 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "init": Verb("builder.cli.init:command", "Start a folder of stacks."),
-    "lock": Verb("builder.cli.lock:command", "Pin every file of a stack by hash, or check that its lock is fresh."),
+    "lock": Verb("builder.cli.lock:command", "Pin every file of a stack by hash, or check that it is fresh."),
     "preview": Verb("builder.cli.preview:command", "Show what a wish would bring, without writing anything."),
     "why": Verb("builder.cli.why:command", "Show why a project is in a stack, and what holds its version."),
     "diff": Verb("builder.cli.diff:command", "Show what differs between two locks, and the cost."),
@@ -50,8 +50,8 @@ VERBS: dict[str, Verb] = {
     "fetch": Verb("builder.cli.fetch:command", "Fill the store and locks/files with the files that locks name."),
     "build": Verb("builder.cli.build:command", "Build a stack's image from its lock."),
     "inspect": Verb("builder.cli.inspect:command", "Show an image's layers, their sizes and what owns what."),
-    "verify": Verb("builder.cli.verify:command", "Build again from the lock and compare, naming the first difference."),
-    "rebase": Verb("builder.cli.rebase:command", "Put stacks on their base as it is locked now, keeping their layers."),
+    "verify": Verb("builder.cli.verify:command", "Build again and compare; or check who has signed an image."),
+    "rebase": Verb("builder.cli.rebase:command", "Put stacks on their base as it is locked now, keeping layers."),
     "push": Verb("builder.cli.push:command", "Push a stack's image under an immutable tag."),
     "pull": Verb("builder.cli.pull:command", "Pull an image or artifact as an OCI layout."),
     "tag": Verb("builder.cli.tag:command", "Move channels to an image that a registry holds."),
@@ -61,11 +61,13 @@ VERBS: dict[str, Verb] = {
     "explain": Verb("builder.cli.explain:command", "Show which input made an image another than the one before."),
     "compare": Verb("builder.cli.compare:command", "Show what two images have apart, and what a node would pull."),
     "archive": Verb("builder.cli.archive:command", "Keep an image's inputs beside it, to rebuild it from them alone."),
-    "digest": Verb(
-        "builder.cli.digest:command", "Give the image that a channel stands for, as a deploy tool reads it."
-    ),
-    "deploy": Verb("builder.cli.deploy:command", "Check that manifests run what channels stand for, and nothing else."),
+    "digest": Verb("builder.cli.digest:command", "Give the image of a channel, as a deploy tool reads it."),
+    "deploy": Verb("builder.cli.deploy:command", "Check that manifests run what channels stand for, nothing else."),
     "export": Verb("builder.cli.export:command", "Show a lock as a Dockerfile, or write all that builds it."),
+    "keygen": Verb("builder.cli.keygen:command", "Make a key that signs images."),
+    "sign": Verb("builder.cli.sign:command", "Sign an image in a registry, by its digest."),
+    "attest": Verb("builder.cli.attest:command", "Sign what is said of an image: provenance, SBOMs, rebuilds."),
+    "signatures": Verb("builder.cli.signatures:command", "List what is signed of an image, by whom, and what holds."),
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
     "promote": Verb("builder.cli.promote:command", "Make a channel stand for an image, by its rules."),
@@ -112,6 +114,11 @@ class Context:
             if self.folder is not None:
                 raise
             return None
+
+    def locks_folder(self) -> Path | None:
+        """Name the project's folder locks/; None where there is no project, and none was asked for."""
+        stacks = self.stacks_folder()
+        return stacks.parent / "locks" if stacks is not None else None
 
     def recording(self) -> Path | None:
         """Name the ledger that what is done shall be recorded in.

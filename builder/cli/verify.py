@@ -1,4 +1,4 @@
-"""`airflow-kubler verify`: build again and compare."""
+"""`airflow-kubler verify`: build again and compare, or look who has signed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from builder.cli.options import DEFAULT_FOLDER, jobs_option, json_option, stack_argument
-from builder.cli.output import progress
+from builder.cli.options import jobs_option, json_option, stack_argument
 from builder.cli.root import Context
+from builder.cli.verify_signed import kind_options, names_signers, signer_options
 from builder.digest import Digest
 from builder.errors import InvalidInputError
-from builder.wiring.images import scratch_build_tools
 
 
 def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None) -> Digest | None:
@@ -45,6 +44,8 @@ def _parse_digest(ctx: click.Context, param: click.Parameter, value: str | None)
     help="With --rebuild: write an in-toto statement on what came out.",
 )
 @click.option("--rebuilder", metavar="NAME", help="Of the statement: who and where. Default: user@host.")
+@signer_options
+@kind_options
 @jobs_option
 @json_option
 @click.pass_obj
@@ -53,34 +54,39 @@ def command(context: Context, /, stack: str, jobs: int, *, rebuild: bool, as_jso
 
     With --rebuild, STACK is a reference, as registry.example.org/team/airflow:prod: lock and inputs come from the archive
     beside the image, and from nowhere else; no project is needed.
+
+    With --key, --signed or --certificate-identity, STACK is a reference too: what --type names must be signed; exit status
+    1 where it is not.
     """
-    if ("/" in stack) != rebuild:
-        what = "names an image in a registry" if "/" in stack else "is no reference to an image in a registry"
-        raise click.UsageError(f"{stack!r} {what}: {'add' if '/' in stack else 'name one with'} --rebuild")
+    by_signers = names_signers(how)
+    _check(stack, how, rebuild=rebuild, by_signers=by_signers)
+    if by_signers:
+        from builder.cli.verify_signed import verify_signed
+
+        return verify_signed(context, stack, how, as_json=as_json)
     if rebuild:
         from builder.cli.verify_reference import verify_reference
 
-        if how["layout"] or how["digest"] or how["files"]:
-            raise click.UsageError("--layout, --digest and --files say nothing with --rebuild")
         named = {name: how[name] for name in ("attest", "rebuilder", "wheels")}
         return verify_reference(stack, jobs, **named, recording=context.recording(), as_json=as_json)
-    if how["attest"] or how["rebuilder"] or how["wheels"]:
+    from builder.cli.verify_layout import verify_layout_of
+
+    return verify_layout_of(context, stack, how, jobs, as_json=as_json)
+
+
+def _check(stack: str, how: Mapping[str, Any], *, rebuild: bool, by_signers: bool) -> None:
+    """Refuse options that say nothing together."""
+    if rebuild and by_signers:
+        raise click.UsageError("--rebuild compares, --key and the like look at signatures: one at a time")
+    if ("/" in stack) != (rebuild or by_signers):
+        what = "names an image in a registry" if "/" in stack else "is no reference to an image in a registry"
+        way = "add --rebuild, or --key FILE" if "/" in stack else "name one with --rebuild, --key and the like"
+        raise click.UsageError(f"{stack!r} {what}: {way}")
+    if not by_signers and (how["kinds"] or how["builders"]):
+        raise click.UsageError("--type and --builder-id need --key, --signed or --certificate-identity")
+    if "/" in stack and (how["layout"] or how["digest"] or how["files"]):
+        raise click.UsageError("--layout, --digest and --files say nothing of an image in a registry")
+    if not rebuild and (how["attest"] or how["rebuilder"] or how["wheels"]):
         raise click.UsageError("--attest, --rebuilder and --wheels need --rebuild")
     if how["files"] and how["digest"]:
         raise click.UsageError("--files needs an image, and --digest names none")
-    return _verify(context, stack, how, jobs, as_json=as_json)
-
-
-def _verify(context: Context, stack: str, how: Mapping[str, Any], jobs: int, *, as_json: bool) -> int:
-    from builder.cli.verify_view import show_report
-    from builder.usecase.verify import verify_digest, verify_layout
-
-    project = context.project()
-    with scratch_build_tools(jobs, lambda total: progress(f"verify {stack}", total)) as tools:
-        if how["digest"] is not None:
-            report = verify_digest(stack, project.locks_folder, how["digest"], tools)
-        else:
-            folder = how["layout"] or project.root / DEFAULT_FOLDER / stack
-            report = verify_layout(stack, project.locks_folder, folder, tools, by_files=how["files"])
-    show_report(report, as_json=as_json)
-    return 1 if report.differences else 0

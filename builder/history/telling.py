@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from builder.attest.kinds import kind_of
 from builder.errors import LedgerError
 from builder.history.image import short_digest
 from builder.ledger.entry import Entry
 from builder.ledger.events import (
     Approved,
+    Attested,
     Begun,
     Built,
     Event,
@@ -25,6 +27,7 @@ from builder.ledger.events import (
     Requested,
     Scanned,
     Seen,
+    Signed,
     Tested,
     parse_event,
 )
@@ -114,9 +117,17 @@ def _without_outcome(event: Event) -> str:
             told = _promoted(event)
         case Removed(repository=repository, digests=digests, reason=reason):
             told = _join(f"{render_count(len(digests), 'image')} deleted from {repository}", reason)
+        case Signed() | Attested():
+            told = _signed(event)
         case _:
             told = event.kind
     return told
+
+
+def _signed(event: Signed | Attested) -> str:
+    what = "" if isinstance(event, Signed) else f"{kind_of(event.predicate_type)} "
+    signer = event.name or (short_digest(event.signer) if event.signer.startswith("sha256:") else event.signer)
+    return f"{what}{'signed' if event.made else 'verified, signed'} by {signer}"
 
 
 def _locked(event: Locked) -> str:

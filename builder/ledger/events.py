@@ -179,6 +179,49 @@ class Rebuilt(Event, frozen=True, kw_only=True):
     """Digest of the in-toto statement's document."""
     stack: str = ""
     """As of a test."""
+    key: str = ""
+    """Fingerprint of the key that has signed the statement; empty where nobody has."""
+
+
+class Signed(Event, frozen=True, kw_only=True):
+    """A digest was signed, or a signature that was there was verified. The statement is among the documents."""
+
+    kind: ClassVar[str] = "signature"
+
+    digest: DigestText
+    """Of what is signed: an image's index, or the manifest of one platform."""
+    repository: str
+    bundle: DigestText
+    """Of the bundle: a function of statement, key and signature."""
+    statement: DigestText
+    signer: str
+    """Fingerprint of the key, or an identity."""
+    name: str = ""
+    """Of the signer, in stacks/keys.toml as it stood."""
+    signature: str = ""
+    """In base64: with the statement it is the bundle of a key. Of an identity the bundle itself is among the documents."""
+    made: bool = False
+    """It was made just now; else it was there, and held."""
+    stack: str = ""
+    """As of a test."""
+
+
+class Attested(Event, frozen=True, kw_only=True):
+    """A statement about an image was signed, or one that was there was verified. The statement is among the documents."""
+
+    kind: ClassVar[str] = "attestation"
+
+    digest: DigestText
+    repository: str
+    predicate_type: str
+    bundle: DigestText
+    statement: DigestText
+    signer: str
+    name: str = ""
+    signature: str = ""
+    made: bool = False
+    stack: str = ""
+    """All as of `Signed`."""
 
 
 class Requested(Event, frozen=True, kw_only=True):
@@ -296,7 +339,8 @@ class Removed(Event, frozen=True, kw_only=True):
 EVENTS: Final[Mapping[str, type[Event]]] = {
     event.kind: event
     for event in (
-        Begun, Locked, Built, Pushed, Tested, Scanned, Rebuilt, Requested, Approved, Promoted, Seen, Removed
+        Begun, Locked, Built, Pushed, Tested, Scanned, Rebuilt, Requested, Approved, Promoted, Seen, Removed,
+        Signed, Attested,
     )
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from builder.ledger.entry import Entry
 from builder.ledger.events import (
     Approved,
+    Attested,
     Built,
     Event,
     Locked,
@@ -17,6 +18,7 @@ from builder.ledger.events import (
     Requested,
     Scanned,
     Seen,
+    Signed,
     Tested,
     parse_event,
 )
@@ -54,6 +56,8 @@ def _iter_marks(event: Event) -> Iterator[Mark]:
             yield from (("tag", f"{move.tag} {repository}") for move in event.tags)
         case Tested() | Scanned() | Rebuilt():
             yield from (("digest", event.digest), *_named(event.stack))
+        case Signed() | Attested():
+            yield from (("digest", event.digest), ("repository", event.repository), *_named(event.stack))
         case Requested() | Approved() | Promoted():
             channel = f"{event.stack} {event.channel}"
             yield from (("stack", event.stack), ("digest", event.digest), ("channel", channel))

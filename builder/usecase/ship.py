@@ -153,8 +153,16 @@ def ship(
     plan: ShipPlan,
     *,
     progress: Callable[[Descriptor, BlobPushed], None] = lambda *_: None,
+    arrived: Callable[[Repository, ManifestBytes], None] = lambda *_: None,
 ) -> Shipped:
     """Carry a plan out: blobs, manifests, the immutable tag, then channels; each tag is read again.
+
+    Args:
+        registry: where to.
+        request: what, and where.
+        plan: made of both.
+        progress: is told of each blob.
+        arrived: is called when the image is there and before any tag stands for it: nobody who follows a tag sees it unsigned.
 
     Raises:
         RegistryError: it did not go through.
@@ -163,6 +171,7 @@ def ship(
     report = push(
         registry, plan.transfer, source, mount_from=request.mount_from, workers=request.workers, progress=progress
     )
+    arrived(request.repository, root)
     dated = plan.dated_tag
     if plan.is_new_tag:
         dated = _claim(registry, request, plan, dated)

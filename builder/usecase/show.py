@@ -11,12 +11,24 @@ from builder.errors import LedgerError
 from builder.history.explain import Explanation, explain
 from builder.history.image import ImageRecord
 from builder.ledger.entry import Entry
-from builder.ledger.events import Built, Locked, Pushed, Rebuilt, Removed, Scanned, Seen, SeenImage, Tested
+from builder.ledger.events import (
+    Attested,
+    Built,
+    Locked,
+    Pushed,
+    Rebuilt,
+    Removed,
+    Scanned,
+    Seen,
+    SeenImage,
+    Signed,
+    Tested,
+)
 from builder.ledger.model import LedgerReader
 from builder.ledger.queries import ChannelState, Place, channels_of, event_of, find_image, iter_found, places_of
 from builder.usecase.recorded import build_before, find_digest, open_record
 
-_FINDINGS: Final = (Tested.kind, Scanned.kind, Rebuilt.kind, Removed.kind)
+_FINDINGS: Final = (Tested.kind, Scanned.kind, Rebuilt.kind, Signed.kind, Attested.kind, Removed.kind)
 _MOST_FINDINGS: Final = 200
 
 

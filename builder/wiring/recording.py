@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from builder.registry.model import Repository
     from builder.usecase.build import BuildRequest
     from builder.usecase.ship import Shipped
+    from builder.usecase.sign import Sealed
+    from builder.usecase.verify_signatures import Verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,21 @@ class Recorder:
             statement=str(Digest.of(data)),
         )
         self.told(event, data)
+
+    def sealed(self, bundles: Iterable[Sealed]) -> None:
+        """Record what was signed, where the ledger does not know it."""
+        sealed = tuple(bundles)
+        if not sealed:
+            return
+        from builder.usecase.record_signatures import noted_of_sealed, record_bundles
+
+        record_bundles(self.ledger, map(noted_of_sealed, sealed), self.actor)
+
+    def verified(self, found: Verified, predicate_types: Sequence[str]) -> None:
+        """Record what holds, where the ledger does not know it."""
+        from builder.usecase.record_signatures import noted_of_verified, record_bundles
+
+        record_bundles(self.ledger, noted_of_verified(found, predicate_types), self.actor)
 
     def removed(self, repository: Repository, digests: Iterable[Digest], reason: str) -> None:
         """Record what was deleted from a repository, where it was anything."""

@@ -10,6 +10,7 @@ from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.entry import Actor, Entry
 from builder.ledger.events import (
     Approved,
+    Attested,
     Built,
     BuiltPlatform,
     Check,
@@ -26,6 +27,7 @@ from builder.ledger.events import (
     Scanned,
     Seen,
     SeenImage,
+    Signed,
     TagMove,
     Tested,
 )
@@ -129,6 +131,23 @@ def events_of_every_kind(stack: str = "core", channel: str = "prod") -> tuple[Ev
             findings=(Finding(kind="unknown image", severity="high", where="airflow/pod/x", what="busybox"),),
         ),
         Removed(repository="registry.example.org/team/airflow", digests=(digest_of("old"),)),
+        Signed(
+            digest=digest,
+            repository="registry.example.org/team/airflow",
+            bundle=digest_of("bundle"),
+            statement=digest_of("statement"),
+            signer=digest_of("key"),
+            made=True,
+        ),
+        Attested(
+            digest=digest,
+            repository="registry.example.org/team/airflow",
+            predicate_type="https://slsa.dev/provenance/v1",
+            bundle=digest_of("provenance bundle"),
+            statement=digest_of("provenance"),
+            signer=digest_of("key"),
+            name="ci",
+        ),
     )
 
 

@@ -58,6 +58,8 @@ def test_every_kind_is_told() -> None:
         ("promotion", f"prod is now {image}"),
         ("deployment", "production: 3 pods of 1 image; 1 finding: unknown image"),
         ("removal", "1 image deleted from registry.example.org/team/airflow"),
+        ("signature", "signed by 2c70e12b7a06"),
+        ("attestation", "provenance verified, signed by ci"),
     ]
 
 
