@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from builder.ledger.entry import format_time
-from builder.ledger.events import Check, Tested
+from builder.ledger.events import Check, Rebuilt, Tested
 from builder.policy.approvals import count_approvals, requesters
 from builder.policy.evidence import Evidence, Fact
 from builder.policy.rules import RULES, ChannelRules
@@ -171,21 +171,51 @@ def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Ju
     latest = {fact.event.by: fact for fact in reversed(evidence.rebuilds)}
     same = [by for by, fact in sorted(latest.items()) if fact.event.same and by not in own]
     other = [by for by, fact in sorted(latest.items()) if not fact.event.same]
-    found = f"{len(same)} of {rules.rebuilds} say the same" + (f": {', '.join(same)}" if same else "")
+    its_own = {latest[by].event.statement for by in own & latest.keys()} - {""}
+    counted = _count_rebuilders(same, latest, its_own, signed=rules.rebuilds_signed)
+    found = f"{len(counted)} of {rules.rebuilds} say the same" + (f": {', '.join(counted)}" if counted else "")
+    if rules.rebuilds_signed and len(counted) < len(same):
+        found += "; what is not signed does not count, and a key counts once"
     if own & latest.keys():
         found += f"; {builder.name} built it, and does not count"
     if other:
         found = f"{', '.join(other)} got another image"
     way = f"on another machine: {PROGRAM} verify REPOSITORY@{evidence.digest} --rebuild"
+    if rules.rebuilds_signed:
+        way += f" --attest FILE, then attest --statement FILE; here: {PROGRAM} verify ... --signed --type rebuild"
     if other:
         way = f"find out why, mend it, and have it rebuilt again; {way}"
     return _judged(
         "rebuilds",
-        met=len(same) >= rules.rebuilds and not other,
+        met=len(counted) >= rules.rebuilds and not other,
         found=found,
-        evidence=sorted(latest[by].entry.number for by in (*same, *other)),
+        evidence=sorted(latest[by].entry.number for by in (*counted, *other)),
         way=way,
     )
+
+
+def _count_rebuilders(
+    same: Sequence[str], latest: Mapping[str, Fact[Rebuilt]], its_own: set[str], *, signed: bool
+) -> list[str]:
+    """List who counts: each key once, and a statement once, under whatever names it is on record.
+
+    Args:
+        same: who says that the same came out, apart from who built it.
+        latest: what each of them said last.
+        its_own: statements of who built it, which count under no name.
+        signed: only what a key has signed.
+    """
+    seen = set(its_own)
+    counted = []
+    # What is signed first: the name of a key says more than the one that somebody gives himself.
+    for by in sorted(same, key=lambda by: (not latest[by].event.key, by)):
+        event = latest[by].event
+        ids = {one for one in (event.key, event.statement) if one}
+        if (signed and not event.key) or ids & seen:
+            continue
+        seen |= ids
+        counted.append(by)
+    return sorted(counted)
 
 
 def _check_approvals(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:

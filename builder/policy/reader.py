@@ -21,6 +21,7 @@ _MOST: Final = 100
 _LEANING: Final[Mapping[str, tuple[str, ...]]] = {
     "after": ("after_for_s",),
     "scan": ("scan_age_s",),
+    "rebuilds": ("rebuilds_signed",),
     "approvals": ("approvers", "approvals_age_s"),
 }
 """What says nothing once a rule is switched off."""
@@ -105,6 +106,7 @@ def _read_section(row: Table, place: str, stacks: Sequence[str]) -> Section | No
         "scan": _read_scan(row),
         "scan_age_s": _read_span(row, "scan-age"),
         "rebuilds": row.integer("rebuilds", least=0, most=_MOST),
+        "rebuilds_signed": row.truth("rebuilds-signed"),
         "approvals": row.integer("approvals", least=0, most=_MOST),
         "approvers": _read_approvers(row),
         "approvals_age_s": _read_span(row, "approvals-age"),
@@ -244,6 +246,7 @@ def _problems(rules: ChannelRules, known: Mapping[str, ChannelRules]) -> Iterabl
     needs = (
         ("after-for", rules.after_for_s, rules.after, "after"),
         ("scan-age", rules.scan_age_s, rules.scan, "scan"),
+        ("rebuilds-signed", rules.rebuilds_signed, rules.rebuilds, "rebuilds"),
         ("approvals-age", rules.approvals_age_s, rules.approvals, "approvals"),
         ("approvers", rules.approvers, rules.approvals, "approvals"),
     )

@@ -45,6 +45,8 @@ class ChannelRules:
     scan_age_s: int = 0
     """How old the scan may be; 0 for any age."""
     rebuilds: int = 0
+    rebuilds_signed: bool = False
+    """Only statements count that a key has signed, as `verify --type rebuild` puts them on record; each key once."""
     approvals: int = 0
     approvers: tuple[Person, ...] = ()
     """Who may approve, sorted; everybody where empty."""
@@ -77,6 +79,8 @@ def rules_to_dict(rules: ChannelRules) -> dict[str, Any]:
         "scan": rules.scan or None,
         "scan_age_s": rules.scan_age_s,
         "rebuilds": rules.rebuilds,
+        # Left out where it is not asked for: rules of before it keep their digest, and approvals under them stay good.
+        **({"rebuilds_signed": True} if rules.rebuilds_signed else {}),
         "approvals": rules.approvals,
         "approvers": [str(person) for person in rules.approvers],
         "approvals_age_s": rules.approvals_age_s,

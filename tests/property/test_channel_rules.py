@@ -42,6 +42,7 @@ _rules = st.builds(
     scan=st.sampled_from(("", "clean", "clean-or-waived")),
     scan_age_s=_ages,
     rebuilds=st.integers(0, 2),
+    rebuilds_signed=st.booleans(),
     approvals=st.integers(0, 2),
     approvers=st.sets(_people.map(lambda name: Person(method="local", name=name)), max_size=4).map(
         lambda found: tuple(sorted(found))
@@ -79,7 +80,16 @@ def _cases(draw: st.DrawFn) -> tuple[ChannelRules, Evidence]:
             )
         ),
         rebuilds=draw(
-            _facts(st.builds(rebuilt, _numbers, st.sampled_from(("a", "b", "nightly@builder-1")), same=st.booleans()))
+            _facts(
+                st.builds(
+                    rebuilt,
+                    _numbers,
+                    st.sampled_from(("a", "b", "nightly@builder-1")),
+                    same=st.booleans(),
+                    key=st.sampled_from(("", "k", "l")),
+                    statement=st.sampled_from(("", "s")),
+                )
+            )
         ),
         requests=draw(_facts(st.builds(requested, _numbers, _actors))),
         approvals=draw(

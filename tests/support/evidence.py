@@ -58,8 +58,8 @@ def scanned(number: int, result: str = "clean", *, time: int = START) -> Fact[Sc
     return fact(Scanned(digest=IMAGE, result=result), number, time=time)
 
 
-def rebuilt(number: int, by: str, *, same: bool = True) -> Fact[Rebuilt]:
-    return fact(Rebuilt(digest=IMAGE, same=same, by=by), number)
+def rebuilt(number: int, by: str, *, same: bool = True, key: str = "", statement: str = "") -> Fact[Rebuilt]:
+    return fact(Rebuilt(digest=IMAGE, same=same, by=by, key=key, statement=statement), number)
 
 
 def requested(number: int, actor: Actor) -> Fact[Requested]:

@@ -153,6 +153,43 @@ def test_others_must_have_rebuilt_it_the_same(
         assert f"airflow-kubler verify REPOSITORY@{IMAGE} --rebuild" in judged.way
 
 
+@pytest.mark.parametrize(
+    ("facts", "met", "found", "entries"),
+    [
+        (
+            [rebuilt(2, "a"), rebuilt(3, "b")],
+            False,
+            "0 of 2 say the same; what is not signed does not count, and a key counts once",
+            (),
+        ),
+        ([rebuilt(2, "a", key="k"), rebuilt(3, "b", key="l")], True, "2 of 2 say the same: a, b", (2, 3)),
+        (
+            [rebuilt(2, "a", key="k"), rebuilt(3, "b", key="k")],
+            False,
+            "1 of 2 say the same: a; what is not signed does not count, and a key counts once",
+            (2,),
+        ),
+        ([rebuilt(2, "a", key="k"), rebuilt(3, "b", same=False)], False, "b got another image", (2, 3)),
+        (
+            [rebuilt(2, "nightly@builder-1", statement="s"), rebuilt(3, "a", key="k", statement="s")],
+            False,
+            "0 of 2 say the same; what is not signed does not count, and a key counts once; nightly built it, and does not count",
+            (),
+        ),
+    ],
+    ids=["unsigned", "two", "one key twice", "unsigned but differs", "the builder's own, signed"],
+)
+def test_rebuilds_may_have_to_be_signed(facts: list[Any], found: str, entries: tuple[int, ...], *, met: bool) -> None:
+    judged = look(rules(rebuilds=2, rebuilds_signed=True), evidence(rebuilds=newest_first(*facts)))
+    assert judged.check == Check(rule="rebuilds", met=met, found=found, evidence=entries)
+
+
+def test_one_statement_counts_once_under_whatever_names() -> None:
+    facts = (rebuilt(2, "alice@a", statement="s"), rebuilt(3, "alice-key", key="k", statement="s"))
+    judged = look(rules(rebuilds=2), evidence(rebuilds=newest_first(*facts)))
+    assert judged.check.found == "1 of 2 say the same: alice-key"
+
+
 def test_a_build_may_be_too_old() -> None:
     fresh = rules(fresh_s=30 * DAY)
     assert look(fresh, evidence(), now=START + 30 * DAY).check == Check(

@@ -21,6 +21,7 @@ tests = ["stack", "smoke"]
 scan = "clean-or-waived"
 scan-age = "7d"
 rebuilds = 2
+rebuilds-signed = true
 approvals = 1
 approvers = ["bob", "local:alice"]
 approvals-age = "14d"
@@ -51,6 +52,7 @@ def test_every_key_is_read() -> None:
             scan="clean-or-waived",
             scan_age_s=7 * DAY,
             rebuilds=2,
+            rebuilds_signed=True,
             approvals=1,
             approvers=(Person(method="local", name="alice"), Person(method="local", name="bob")),
             approvals_age_s=14 * DAY,
@@ -143,6 +145,7 @@ def test_a_channel_may_be_of_some_stacks_alone() -> None:
         (section("approvals-age = '7d'"), "stacks/channels.toml: channels[0].approvals-age: says nothing without approvals"),
         (section("approvers = ['bob']"), "stacks/channels.toml: channels[0].approvers: says nothing without approvals"),
         (section("fresh = 30"), "stacks/channels.toml: channels[0].fresh: must be a text, is a whole number"),
+        (section("rebuilds-signed = true"), "stacks/channels.toml: channels[0].rebuilds-signed: says nothing without rebuilds"),
         (section("rebuilds = -1"), "stacks/channels.toml: channels[0].rebuilds: must be from 0 to 100, is -1"),
         (section("approvals = true"), "stacks/channels.toml: channels[0].approvals: must be a whole number, is a truth value"),
         (
@@ -224,7 +227,7 @@ def test_examples_in_the_shipped_rules_would_be_read() -> None:
     keys = [
         line.removeprefix("# ") for line in lines if line.startswith(("# approvers", "# rebuilds", "# fresh", "# tag"))
     ]
-    assert len(keys) == 4
+    assert len(keys) == 5
     own = [line.removeprefix("# ") for line in lines[lines.index("# [[channels]]") :]]
     text = "\n".join(
         (
