@@ -12,6 +12,7 @@ An image is a pure function of its lock. The words of this code:
 Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down -> store/ files by hash ->
 wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container, registry/ others.
 ledger/ what happened, policy/ when channels may move, migrations/ what that means for Airflow's database.
+attest/ what is said of an image and signed, and whose keys hold.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
 ledger/ what happened, history/ what it tells of images, picture/ how that looks.
 cluster/ what runs, drift/ how it differs from what the ledger says.
