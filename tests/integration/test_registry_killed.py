@@ -159,7 +159,8 @@ PUSH_MOMENTS = [
 def test_killed_push_sends_only_what_is_missing(layout: Path, number: int, method: str, part: str) -> None:
     with SmallRegistry() as served:
         amid_blob = part == "/uploads/" and method == "PUT" and number < LARGE
-        first = Fault(reset_reading=1 << 20) if amid_blob else Fault(pause_s=0.5)
+        # Longer than it can take to notice the question here, and nobody waits for it.
+        first = Fault(reset_reading=1 << 20) if amid_blob else Fault(pause_s=5)
         served.fault = hang_at(number, method, part, first)
         kill_when(served, push_argv(served.host, layout), number, method, part)
         there = {digest for _, digest in served.state.blobs}

@@ -21,8 +21,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from builder.oci import media
-from tests.support.tools import free_port, require_tool, started, wait_until
 from tests.support.tools import registry as docker_registry
+from tests.support.tools import require_tool, said_port, started
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,16 +300,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def crane_registry(log: Path) -> Iterator[str]:
     """Serve crane's registry; gives its host."""
-    program = require_tool("crane")
-    port = free_port()
-    with started([program, "registry", "serve", "--address", f"127.0.0.1:{port}"], log):
-        wait_until(lambda: _listens(port), timeout_s=20, what="crane registry")
-        yield f"127.0.0.1:{port}"
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as handle:
-        return handle.connect_ex(("127.0.0.1", port)) == 0
+    with started([require_tool("crane"), "registry", "serve", "--address", "127.0.0.1:0"], log) as process:
+        yield f"127.0.0.1:{said_port(process, log)}"
 
 
 def skopeo(*argv: str | Path) -> str:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.tools import free_port, listens, require_tool, run_tool, started, wait_until
+from tests.support.tools import require_tool, run_tool, said_port, started
 
 USER = "someone"
 SECRET = "hunter2-not-to-be-seen"  # noqa: S105  nobody's
@@ -97,16 +97,16 @@ def secure_registry(folder: Path, certificate: Certificate, auth: str = "") -> I
         certificate: its own.
         auth: how one logs in, as the value of `auth` in its configuration.
     """
-    program, port = require_tool("docker-registry"), free_port()
-    config, log = folder / f"secure-{port}.yml", folder / f"secure-{port}.log"
+    program = require_tool("docker-registry")
+    number = len(list(folder.glob("secure-*.yml")))
+    config, log = folder / f"secure-{number}.yml", folder / f"secure-{number}.log"
     config.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/secure}}}}\nlog: {{level: info}}\n"
-        f"http: {{addr: '127.0.0.1:{port}', tls: {{certificate: {certificate.file}, key: {certificate.key}}}}}\n"
+        f"http: {{addr: '127.0.0.1:0', tls: {{certificate: {certificate.file}, key: {certificate.key}}}}}\n"
         + (f"auth: {auth}\n" if auth else "")
     )
-    with started([program, "serve", str(config)], log):
-        wait_until(lambda: listens(port), timeout_s=20, what="docker-registry")
-        yield SecureRegistry(port=port, log=log)
+    with started([program, "serve", str(config)], log) as process:
+        yield SecureRegistry(port=said_port(process, log), log=log)
 
 
 class TokenService:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _PATH = os.pathsep.join((str(ROOT / ".tools/bin"), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+_LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)\D|serving on port (\d+)\D")
+"""As docker-registry and crane say it."""
 
 
 def require_tool(name: str) -> str:
@@ -57,20 +60,12 @@ def run_tool(*argv: str | Path, env: Mapping[str, str] | None = None, timeout_s:
     return done.stdout
 
 
-def free_port() -> int:
-    """Find a port of the loopback that nobody listens on."""
-    with socket.socket() as handle:
-        handle.bind(("127.0.0.1", 0))
-        port: int = handle.getsockname()[1]
-        return port
-
-
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
     """Ask again and again."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:.0f} s"
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -92,6 +87,18 @@ def started(argv: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
                 process.kill()
 
 
+def said_port(process: subprocess.Popen[bytes], log: Path, *, timeout_s: float = 60) -> int:
+    """Wait until a registry says which port the kernel gave it: a port chosen here could be another process's by then."""
+
+    def found() -> re.Match[str] | None:
+        return _LISTENING.search(log.read_text(errors="replace"))
+
+    wait_until(lambda: found() is not None or process.poll() is not None, timeout_s=timeout_s, what="a port")
+    said = found()
+    assert said is not None, f"{process.args!r} does not start:\n{log.read_text(errors='replace')[-2000:]}"
+    return int(said[1] or said[2])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """A registry on the loopback, without TLS."""
@@ -104,15 +111,13 @@ class Registry:
 def registry(folder: Path) -> Iterator[Registry]:
     """Serve a registry from a folder."""
     program = require_tool("docker-registry")
-    port = free_port()
-    config = folder / "registry.yml"
+    config, log = folder / "registry.yml", folder / "registry.log"
     config.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\nlog: {{level: warn}}\n"
+        f"http: {{addr: '127.0.0.1:0'}}\nlog: {{level: info}}\n"
     )
-    with started([program, "serve", str(config)], folder / "registry.log"):
-        wait_until(lambda: listens(port), timeout_s=20, what="docker-registry")
-        yield Registry(host=f"127.0.0.1:{port}")
+    with started([program, "serve", str(config)], log) as process:
+        yield Registry(host=f"127.0.0.1:{said_port(process, log)}")
 
 
 @contextmanager
@@ -154,9 +159,3 @@ def docker_answers(process: subprocess.Popen[bytes], env: Mapping[str, str]) -> 
             return True
         time.sleep(0.1)
     return False
-
-
-def listens(port: int) -> bool:
-    """Tell whether somebody listens on a port of the loopback."""
-    with socket.socket() as handle:
-        return handle.connect_ex(("127.0.0.1", port)) == 0
