@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from builder.resolve.constraints import demands_from, marker_environment, tested
 from builder.resolve.problem import AIRFLOW, Demand, Kind, Problem
 from builder.resolve.solver import ResolverSolver
 from builder.snapshot.view import IndexView
-from builder.stack.model import EffectiveStack, Stack
+from builder.stack.model import EffectiveStack, ResolutionRules, Stack
 from builder.usecase.constraints import Constraints
 from builder.usecase.stack_inputs import StackInputs
 from builder.usecase.stack_session import StackSession, asked_demands, make_rules
@@ -26,9 +27,15 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def real_session(
-    *, airflow: str, python: str, glibc: str, constraints: Path | None, requirements: Sequence[str]
+    *,
+    airflow: str,
+    python: str,
+    glibc: str,
+    constraints: Path | None,
+    requirements: Sequence[str],
+    as_of: dt.datetime | None = None,
 ) -> Iterator[StackSession]:
-    """Open a session for a stack that asks for something, on linux/amd64."""
+    """Open a session for a stack that asks for something, on linux/amd64; where a moment is given, of what was there then."""
     project = open_project(ROOT)
     name = "scenario"
     stack = Stack(
@@ -48,6 +55,7 @@ def real_session(
         base="bookworm",
         requirements=tuple(requirements),
         divergences=(),
+        resolution=ResolutionRules(as_of=as_of),
         platforms=(AMD64,),
         layers=60,
         compression="zstd",
