@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,19 @@ from builder.image.layout_reader import FolderLayout
 from builder.oci.layout import LayoutImage, PlatformImage, parse_layout
 from builder.platform import PLATFORMS
 from tests.support.buildx import buildx_daemon
+from tests.support.shared import SharedFolder, shared_folder
 from tests.support.tools import ROOT, Registry, docker_daemon, registry
 
 # A slow machine makes no property false.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes take files of tests one by one, let the long ones come first: none is left with one at the end."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +86,32 @@ Build = Callable[[str, str], Built]
 
 
 @pytest.fixture(scope="session")
-def build_stack(kubler: Kubler, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Build a shipped stack from its committed lock, once a session for each compression; skips where debs are gone."""
-    done: dict[tuple[str, str], Built] = {}
+def shared(tmp_path_factory: pytest.TempPathFactory) -> SharedFolder:
+    """What all processes of this run share."""
+    return shared_folder(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def _few_processes(shared: SharedFolder) -> Iterator[None]:
+    """Let no two tests limit the processes of builds at the same time: the kernel counts all that their one user has."""
+    with shared.alone("few-processes"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def build_stack(kubler: Kubler, shared: SharedFolder) -> Build:
+    """Build a shipped stack from its committed lock, once a run for each compression; skips where debs are gone."""
 
     def build(stack: str, compression: str) -> Built:
-        if (stack, compression) not in done:
+        def make(folder: Path) -> None:
             fetch_files(kubler, stack)
-            folder = tmp_path_factory.mktemp(stack) / compression
-            built = kubler("build", stack, "--compression", compression, "--output", folder, "--json")
-            done[stack, compression] = Built(stack=stack, folder=folder, summary=json.loads(built.stdout))
-        return done[stack, compression]
+            built = kubler("build", stack, "--compression", compression, "--output", folder / "layout", "--json")
+            (folder / "summary.json").write_text(built.stdout)
 
-    return build
+        folder = shared.get(f"{stack}-{compression}", make)
+        return Built(stack=stack, folder=folder / "layout", summary=json.loads((folder / "summary.json").read_text()))
+
+    return cache(build)
 
 
 def fetch_files(kubler: Kubler, stack: str) -> None:
