@@ -24,10 +24,16 @@ from builder.sdist.root import ensure_root
 from builder.usecase.build_sdist import check_libraries
 from builder.wiring.fetching import make_build_room
 from builder.wiring.stores import make_artefact_store, make_file_store
+from tests.support.filled_store import borrow_cache
 from tests.support.sdists import make_backend_sdist
 from tests.support.tools import ROOT, Registry, give_up, run_tool
 
-pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.tools,
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("_few_processes"),
+]
 
 LIMITS = CellLimits(wall_s=30, cpu_s=10, memory=1 << 30, file_size=8 << 20, processes=64)
 CHECK = "import ldap, _ldap, airflow; print(ldap.__version__, _ldap.__file__)"
@@ -76,12 +82,13 @@ def make_compile(project: Path, docker: dict[str, str], tmp_path: Path) -> Calla
     return run
 
 
-def test_an_image_loads_what_was_compiled(project: Path, docker: dict[str, str]) -> None:
+def test_an_image_loads_what_was_compiled(project: Path, docker: dict[str, str], tmp_path: Path) -> None:
     lock = (project / "locks/pylock.ldap.toml").read_text()
     assert "-cp313-cp313-linux_x86_64.whl" in lock
     assert 'compilers = "' in lock
     kubler(project, docker, "fetch", "ldap")
-    said = kubler(project, docker, "run", "ldap", "--", "python", "-c", CHECK)
+    borrowed = {**docker, **borrow_cache(tmp_path)}
+    said = kubler(project, borrowed, "run", "ldap", "--", "python", "-c", CHECK)
     assert "/home/airflow/.local/lib/python3.13/site-packages/" in said
 
 

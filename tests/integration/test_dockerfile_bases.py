@@ -19,6 +19,7 @@ from builder.wiring.images import build_tools
 from builder.wiring.stores import make_file_store
 from tests.conftest import Configure
 from tests.support.small_stack import write_small_stack
+from tests.support.filled_store import borrow_cache
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
@@ -71,7 +72,8 @@ def test_the_example_is_built_runs_airflow_and_loads_the_native_library(
     kubler(project, environment, "lock", "odbc")
     kubler(project, environment, "lock", "--check")
     kubler(project, environment, "fetch", "odbc")
-    said = kubler(project, environment, "run", "odbc", "--", "python", "-c", CHECK)
+    borrowed = {**environment, **borrow_cache(tmp_path / "cache")}
+    said = kubler(project, borrowed, "run", "odbc", "--", "python", "-c", CHECK)
     assert said.startswith("3.3.2 ")
     write_small_stack(project, project / "locks/base.odbc.toml", AMD64)
     words = ("build", "--engine", "buildkit", "--check", "--json", "small", "-o", str(tmp_path / "small"))

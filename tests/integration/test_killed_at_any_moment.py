@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +22,15 @@ from pathlib import Path
 import pytest
 
 from builder.digest import Digest
-from builder.lock.base import parse_base_lock
 from builder.lock.model import StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.store.files import DirectoryFileStore
 from builder.store.gc import UNDER_WAY_S, choose_garbage, iter_items, remove_items, verify_files
-from builder.store.location import cache_root
+from tests.support.filled_store import debs_of_base, files_of_stack, link_files
 from tests.support.index_server import Index, serve
 from tests.support.killing import Killed, run_and_kill, run_whole
 from tests.support.made_up import make_wheel
-from tests.support.tools import ROOT, give_up
+from tests.support.tools import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -140,8 +139,7 @@ def place(tmp_path: Path, index: Index) -> Place:
     (project / "locks").mkdir()
     shutil.copy(ROOT / f"stacks/bases/{BASE}.toml", project / "stacks/bases")
     shutil.copy(ROOT / f"locks/base.{BASE}.toml", project / "locks")
-    base = parse_base_lock((project / f"locks/base.{BASE}.toml").read_bytes(), file="base")
-    link_files(cache, [deb.file.sha256.hex for deb in base.debs])
+    link_files(cache, debs_of_base(BASE))
     made = Place(project=project, cache=cache, temporary=temporary, index=index.simple, moments=make_moments())
     made.ask_for(*(f"{name}==1.0" for name in PLUGINS))
     return made
@@ -216,9 +214,6 @@ def test_a_killed_build_gives_the_same_image_the_next_time(place: Place, tmp_pat
 
 
 def test_a_killed_build_of_core_gives_the_same_image_the_next_time(tmp_path: Path, index: Index) -> None:
-    lock = parse_stack_lock((ROOT / "locks/pylock.core.toml").read_bytes(), file="core")
-    base = parse_base_lock((ROOT / f"locks/base.{lock.base}.toml").read_bytes(), file="base")
-    wheels = [file.sha256.hex for one in lock.candidates for file in one.wheels.values()]
     (tmp_path / "tmp").mkdir()
     place = Place(
         project=ROOT,
@@ -227,7 +222,7 @@ def test_a_killed_build_of_core_gives_the_same_image_the_next_time(tmp_path: Pat
         index=index.simple,
         moments=make_moments(),
     )
-    link_files(place.cache, [*wheels, *(deb.file.sha256.hex for deb in base.debs)])
+    link_files(place.cache, files_of_stack("core"))
     command = ("build", "core", "--platform", "host", "--json", "--output")
     expected, found = tmp_path / "expected", tmp_path / "found"
     seconds = place.seconds(*command, expected)
@@ -240,21 +235,6 @@ def test_a_killed_build_of_core_gives_the_same_image_the_next_time(tmp_path: Pat
     assert json.loads(place.run(*command, found))["index_digest"] == digest
     assert content(found) == content(expected)
     check_cache(place, kills=CORE_KILLS)
-
-
-def link_files(cache: Path, names: Sequence[str]) -> None:
-    """Fill a cache with files of the user's store."""
-    user = cache_root(os.environ)
-    for name in dict.fromkeys(names):
-        source = user / "files/sha256" / name[:2] / name
-        target = cache / "files/sha256" / name[:2] / name
-        if not source.is_file():
-            give_up("the user's store is not filled: run `airflow-kubler fetch core`")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.hardlink_to(source)
-        except OSError:
-            shutil.copyfile(source, target)
 
 
 def check_cache(place: Place, *, kills: int) -> None:

@@ -43,9 +43,10 @@ class Environment:
     Args:
         folder: where to make it.
         stack: whose lock is to be installed.
+        pip: a folder with pip in it.
     """
 
-    def __init__(self, folder: Path, stack: str) -> None:
+    def __init__(self, folder: Path, stack: str, pip: Path) -> None:
         self.lock_path = PROJECT.stack_lock_path(stack)
         self.lock = parse_stack_lock(self.lock_path.read_bytes(), file=stack)
         base_path = PROJECT.base_lock_path(self.lock.base)
@@ -60,15 +61,14 @@ class Environment:
         self.python.chmod(0o755)
         settings = f"home = {Path(program).parent}\ninclude-system-site-packages = false\n"
         (folder / "venv/pyvenv.cfg").write_text(settings)
-        pip = distribution("pip")
-        assert Version(pip.version) >= PIP
-        for part in ("pip", f"pip-{pip.version}.dist-info"):
-            shutil.copytree(str(pip.locate_file(part)), folder / "pip" / part)
+        self.pip = pip
 
     def run(self, *argv: str, pip: bool = False) -> str:
         """Run a program of the environment, without network settings of the user."""
         environment = {"PATH": os.defpath, "HOME": str(self.folder), "PIP_CONFIG_FILE": os.devnull}
-        environment |= {"PYTHONPATH": str(self.folder / "pip")} if pip else {}
+        # The interpreter lies in the user's cache, where nothing is to be written.
+        environment |= {"PYTHONPYCACHEPREFIX": str(self.pip.with_name("bytecode"))}
+        environment |= {"PYTHONPATH": str(self.pip)} if pip else {}
         # Not in the checkout: Python would find what is there.
         done = subprocess.run(argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -88,13 +88,23 @@ class Environment:
         return self.run(str(self.python), "-m", "pip", "check", pip=True)
 
 
+@pytest.fixture(scope="module")
+def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This environment's pip, alone in a folder."""
+    found, folder = distribution("pip"), tmp_path_factory.mktemp("pip") / "pip"
+    assert Version(found.version) >= PIP
+    for part in ("pip", f"pip-{found.version}.dist-info"):
+        shutil.copytree(str(found.locate_file(part)), folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 @pytest.fixture
-def environment(tmp_path: Path, request: pytest.FixtureRequest) -> Environment:
+def environment(tmp_path: Path, request: pytest.FixtureRequest, pip: Path) -> Environment:
     """Make an environment for a stack, with its files fetched."""
     stack: str = request.param
     argv = [sys.executable, "-m", "builder", "--project", str(ROOT), "fetch", stack, "--platform", "host"]
     subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
-    return Environment(tmp_path, stack)
+    return Environment(tmp_path, stack, pip)
 
 
 @pytest.mark.parametrize("environment", STACKS, indirect=True)

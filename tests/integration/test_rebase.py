@@ -17,18 +17,21 @@ import pytest
 from builder.digest import Digest
 from builder.lock.base import dump_base_lock, parse_base_lock
 from builder.lock.model import BaseLock, LockedDeb, LockedFile
-from builder.wiring.stores import make_file_store
+from builder.store.files import DirectoryFileStore
 from tests.conftest import Kubler, fetch_files
+from tests.support.filled_store import borrow_cache
 from tests.support.tools import ROOT, require_tool
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 
 class Copy:
-    """This project's stacks and locks, elsewhere."""
+    """This project's stacks and locks, elsewhere, with a cache that holds what the user's does."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Path) -> None:
         self.root = root
+        self.env = {**os.environ, **borrow_cache(cache)}
+        self.store = DirectoryFileStore(cache)
         shutil.copytree(ROOT / "stacks", root / "stacks")
         (root / "locks").mkdir()
         for path in (ROOT / "locks").glob("*.*"):
@@ -38,7 +41,7 @@ class Copy:
         done = subprocess.run(
             [sys.executable, "-m", "builder", "--project", str(self.root), *words],
             cwd=ROOT,
-            env=dict(os.environ),
+            env=self.env,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -58,12 +61,12 @@ class Copy:
 @pytest.fixture
 def copy(kubler: Kubler, tmp_path: Path) -> Copy:
     fetch_files(kubler, "core")
-    return Copy(tmp_path / "project")
+    return Copy(tmp_path / "project", tmp_path / "cache")
 
 
-def patched(deb: LockedDeb, folder: Path) -> LockedDeb:
+def patched(deb: LockedDeb, store: DirectoryFileStore, folder: Path) -> LockedDeb:
     """Make the package again, of another version and with another file in it."""
-    store, tree = make_file_store(), folder / deb.file.name
+    tree = folder / deb.file.name
     require_tool("dpkg-deb")
     (folder / "in.deb").write_bytes(store.read(deb.file))
     subprocess.run(["dpkg-deb", "-R", folder / "in.deb", tree], check=True)
@@ -97,7 +100,8 @@ def test_a_patched_base_keeps_every_layer_of_distributions(copy: Copy, tmp_path:
     before, old = layers(copy.root / "build/core"), copy.lock("core")
     copy.change_base(
         lambda base: replace(
-            base, debs=tuple(patched(deb, tmp_path) if deb.package == "hostname" else deb for deb in base.debs)
+            base,
+            debs=tuple(patched(deb, copy.store, tmp_path) if deb.package == "hostname" else deb for deb in base.debs),
         )
     )
     (told,) = json.loads(copy.run("rebase", "core", "--json"))
@@ -138,6 +142,7 @@ def test_more_than_a_base_is_left_to_lock(copy: Copy) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "builder", "--project", str(copy.root), "rebase", "core"],
         cwd=ROOT,
+        env=copy.env,
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from tests.support.registry_images import write_real_layout
 from tests.support.tools import ROOT, require_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
+Argv = Callable[[str, Path], list[str]]
+"""Gives what pushes a layout to a host, or pulls from it into a folder."""
 ENV = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "REGISTRY_"))}
 
 
@@ -69,15 +73,17 @@ def test_push_gets_through_where_oras_does(tmp_path: Path) -> None:
 
 
 def pushed(folder: Path, faults: tuple[Fault, ...], method: str, part: str) -> tuple[bool, bool]:
-    """Push by oras, then by us; whoever gets through gets the same image there."""
-    digest = write_real_layout(folder / "layout").digest
-    through = []
-    for pushes in (oras_pushes, we_push):
+    """Push by oras and by us; whoever gets through gets the same image there."""
+    layout = folder / "layout"
+    digest = write_real_layout(layout).digest
+
+    def push(argv: Argv) -> bool:
         with SmallRegistry(fault=once(*faults, method=method, part=part)) as served:
-            through.append(runs(pushes(served.host, folder / "layout"), folder))
-            if through[-1]:
-                assert served.state.tags["image", "t"] == str(digest)
-    return through[0], through[1]
+            through = runs(argv(served.host, layout), folder)
+            assert not through or served.state.tags["image", "t"] == str(digest)
+        return through
+
+    return beside_each_other(push, oras_pushes, we_push)
 
 
 @FAULTS
@@ -91,14 +97,24 @@ def test_pull_gets_through_where_oras_does(tmp_path: Path) -> None:
 
 
 def pulled(folder: Path, faults: tuple[Fault, ...], part: str) -> tuple[bool, bool]:
-    """Pull by oras, then by us; whoever gets through has the same image."""
-    write_real_layout(folder / "layout")
-    through = []
+    """Pull by oras and by us; whoever gets through has the same image."""
+    layout = folder / "layout"
+    write_real_layout(layout)
     with SmallRegistry() as served:
-        assert runs(we_push(served.host, folder / "layout"), folder)
-        for pulls in (oras_pulls, we_pull):
-            served.fault = once(*faults, method="GET", part=part)
-            through.append(runs(pulls(served.host, folder / pulls.__name__), folder))
-            if through[-1]:
-                assert blobs_of(folder / pulls.__name__) == blobs_of(folder / "layout")
-    return through[0], through[1]
+        assert runs(we_push(served.host, layout), folder)
+
+    def pull(argv: Argv) -> bool:
+        with SmallRegistry(fault=once(*faults, method="GET", part=part)) as bent:
+            bent.state = served.state
+            through = runs(argv(bent.host, folder / argv.__name__), folder)
+            assert not through or blobs_of(folder / argv.__name__) == blobs_of(layout)
+        return through
+
+    return beside_each_other(pull, oras_pulls, we_pull)
+
+
+def beside_each_other(run: Callable[[Argv], bool], one: Argv, other: Argv) -> tuple[bool, bool]:
+    """Let both have their faults at the same time: most of it is waiting until one may ask again."""
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(run, (one, other))
+    return first, second

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import Built
+from tests.support.filled_store import files_of_stack, link_files
+from tests.support.tools import ROOT
+
 BUILD_MADE_UP = """
 import os, sys
 from pathlib import Path
@@ -98,36 +101,18 @@ def test_a_made_up_image_is_the_same_in_other_surroundings(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_core_is_the_same_for_another_user_elsewhere(tmp_path: Path) -> None:
+def test_core_is_the_same_for_another_user_elsewhere(core: Built, tmp_path: Path) -> None:
     """Both platforms of the real stack, no cache shared; as root also by another user."""
-    store = _filled_store()
-    layouts = []
-    for name, surroundings in (("one", ONE), ("other", OTHER)):
-        folder = _folder(tmp_path, name, surroundings)
-        cache = _folder(folder, "cache", surroundings)
-        # The other user reads the same locked files, through a store of its own that is filled with hard links or copies.
-        _copy_store(store, cache, surroundings)
-        argv = [sys.executable, "-m", "builder", "--project", str(ROOT), "build", "core", "--json"]
-        argv += ["--jobs", str(surroundings.jobs), "--output", str(folder / "layout")]
-        answer = json.loads(_run(argv, surroundings, folder, AIRFLOW_KUBLER_CACHE=str(cache)))
-        assert sorted(answer["platforms"]) == ["linux/amd64", "linux/arm64"]
-        layouts.append(folder / "layout")
-    assert _diff(*layouts) == ""
-
-
-def _filled_store() -> Path:
-    """Have every file of the stack in the user's own store."""
-    from builder.store.location import cache_root
-
-    subprocess.run([sys.executable, "-m", "builder", "fetch", "core"], cwd=ROOT, check=True, capture_output=True)
-    return cache_root(os.environ)
-
-
-def _copy_store(store: Path, cache: Path, surroundings: Surroundings) -> None:
-    import shutil
-
-    shutil.copytree(store / "files", cache / "files", copy_function=shutil.copyfile)
-    for path in (cache, *cache.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        if surroundings.uid is not None and os.geteuid() == 0:
-            os.chown(path, surroundings.uid, surroundings.uid)
+    folder = _folder(tmp_path, "other", OTHER)
+    cache = _folder(folder, "cache", OTHER)
+    # The other user reads the same locked files, through a store of its own.
+    link_files(cache, files_of_stack("core"))
+    for path in (path for path in (cache, *cache.rglob("*")) if path.is_dir()):
+        path.chmod(0o755)
+        if OTHER.uid is not None and os.geteuid() == 0:
+            os.chown(path, OTHER.uid, OTHER.uid)
+    argv = [sys.executable, "-m", "builder", "--project", str(ROOT), "build", "core", "--json"]
+    argv += ["--jobs", str(OTHER.jobs), "--output", str(folder / "layout")]
+    answer = json.loads(_run(argv, OTHER, folder, AIRFLOW_KUBLER_CACHE=str(cache)))
+    assert answer == core.summary
+    assert _diff(core.folder, folder / "layout") == ""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.store.location import cache_root
+from tests.support.filled_store import files_of_stack, link_files
 from tests.support.tools import ROOT, give_up, run_tool
 
 if TYPE_CHECKING:
@@ -35,16 +35,18 @@ def other_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if found is None:
         give_up(f"no Python but {sys.version_info.major}.{sys.version_info.minor} on PATH or below ~/.pyenv")
     folder = tmp_path_factory.mktemp("other") / "venv"
-    run_tool(found, "-m", "venv", folder)
+    run_tool(found, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
     pins = ROOT / "requirements/runtime.txt"
-    run_tool(python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", pins)
+    # By the pip of this environment, which is at hand.
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile")
+    run_tool(*pip, "--require-hashes", "--only-binary", ":all:", "-r", pins)
     return python
 
 
 def test_core_is_the_same_by_another_python(core: Built, other_python: Path, tmp_path: Path) -> None:
     cache, output = tmp_path / "cache", tmp_path / "layout"
-    shutil.copytree(cache_root(os.environ) / "files", cache / "files", copy_function=link_or_copy)
+    link_files(cache, files_of_stack("core"))
     done = subprocess.run(
         [
             other_python,
@@ -93,10 +95,3 @@ def is_other(python: Path) -> bool:
     program = "import ensurepip, sys, venv; print(*sys.version_info[:2])"
     said = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
     return said.returncode == 0 and said.stdout.split() != [str(number) for number in sys.version_info[:2]]
-
-
-def link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
