@@ -8,6 +8,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 KUBLER := $(BIN)/airflow-kubler
+# A process for each processor, up to four; one that dies is no try more for the test that it ran.
+PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --max-worker-restart=0
+FAST := not network and not tools and not slow
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -33,13 +36,14 @@ types: env ## mypy --strict
 	$(BIN)/mypy
 
 check: lint types ## the fast checks: no network, no tools
-	$(BIN)/pytest -q -m "not network and not tools and not slow"
+	$(PYTEST) -m "$(FAST)"
 
 tools: env ## real peers for the tests: installed on Debian as root, else said what is missing
 	.ci/tools $(BIN)
 
-test: env tools lint types ## everything
-	$(BIN)/pytest
+# Tests of one file share what is costly to make, so they stay in one process; tests/conftest.py puts the long files first.
+test: check tools ## everything: the fast checks, then all other tests
+	$(PYTEST) -m "not ($(FAST))" --dist=loadfile --no-loadscope-reorder --durations=25
 
 golden: env ## write what any machine must give: digests into tests/golden, the picture in docs
 	$(BIN)/python tests/golden/write.py
