@@ -6,7 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -186,8 +188,17 @@ def test_a_file_of_a_newer_program_is_not_written_to(tmp_path: Path) -> None:
         ledger.append([NewEntry(event=make_build())], ALICE)
 
 
-def test_a_copy_that_nobody_may_write_to_is_read(tmp_path: Path) -> None:
-    folder = tmp_path / "evidence"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach: pytest's own is closed to them, and each run that begins closes it again."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_copy_that_nobody_may_write_to_is_read(open_folder: Path) -> None:
+    folder = open_folder / "evidence"
     folder.mkdir()
     make_ledger(folder / "ledger.db", [NewEntry(event=make_build())])
     (folder / "ledger.db").chmod(0o444)
@@ -197,9 +208,6 @@ def test_a_copy_that_nobody_may_write_to_is_read(tmp_path: Path) -> None:
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(SqliteLedger(Path(sys.argv[1]), int, write=False).head().size)"
     )
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o111)
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder / "ledger.db")],
         cwd=ROOT,
