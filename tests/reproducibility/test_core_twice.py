@@ -92,6 +92,6 @@ def iter_pythons() -> Iterator[Path]:
 
 def is_other(python: Path) -> bool:
     """Tell whether it starts, is another version than this one, and can make virtual environments."""
-    program = "import ensurepip, sys, venv; print(*sys.version_info[:2])"
+    program = "import sys, venv; print(*sys.version_info[:2])"
     said = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
     return said.returncode == 0 and said.stdout.split() != [str(number) for number in sys.version_info[:2]]
