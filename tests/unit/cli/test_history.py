@@ -122,11 +122,14 @@ def test_what_happens_is_followed_as_lines_of_json(history: History, images: tup
     argv = [sys.executable, "-m", "builder", "--ledger", str(history.path), "log", "tiny", "-n", "1", "-f", "--json"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT, env=dict(os.environ)) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["kind"] == "deployment"
-        history.append(Tested(digest=images[0].digest, name="later", passed=True))
-        assert json.loads(process.stdout.readline())["data"]["name"] == "later"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        try:
+            assert json.loads(process.stdout.readline())["kind"] == "deployment"
+            history.append(Tested(digest=images[0].digest, name="later", passed=True))
+            assert json.loads(process.stdout.readline())["data"]["name"] == "later"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
 
 
 def test_an_image_is_shown_with_where_it_came_from_and_where_it_is(ask: Ask, images: tuple[Recorded, Recorded]) -> None:
