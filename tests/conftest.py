@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import tomllib
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

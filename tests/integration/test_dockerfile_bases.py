@@ -18,8 +18,8 @@ from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
 from builder.wiring.stores import make_file_store
 from tests.conftest import Configure
-from tests.support.small_stack import write_small_stack
 from tests.support.filled_store import borrow_cache
+from tests.support.small_stack import write_small_stack
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.tools, pytest.mark.network, pytest.mark.slow]
