@@ -12,12 +12,15 @@ Source: apache/airflow, docker-stack-docs/entrypoint.rst, and the tail of its Do
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from builder.digest import Digest
 from builder.entry import Entry, directory_entry, file_entry, symlink_entry
-from builder.lock.model import StackLock
 from builder.oci.config import RunConfig, format_time
+
+if TYPE_CHECKING:
+    # Its name alone: a push needs no more of this file than a label.
+    from builder.lock.model import StackLock
 
 AIRFLOW_UID = 50000
 AIRFLOW_HOME = "/opt/airflow"
@@ -135,4 +138,6 @@ def _labels(lock: StackLock, lock_digest: Digest) -> tuple[tuple[str, str], ...]
 
 @cache
 def _script(name: str) -> bytes:
+    from importlib.resources import files
+
     return files("builder.image").joinpath(name).read_bytes()

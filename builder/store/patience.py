@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 TEMPORARY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 """Of http: another try may go well."""
@@ -46,6 +45,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value)
     try:
+        # Late: it brings what reads mail, and hardly any server sends a date.
+        from email.utils import parsedate_to_datetime
+
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
         return None
