@@ -13,7 +13,7 @@ from kubernetes.client import ApiClient, Configuration, CoreV1Api
 from builder.cluster.client import KubernetesCluster
 from builder.drift.pods import sort_objects
 from tests.support.pods import config_map, deployed, task
-from tests.support.tools import ROOT, free_port, give_up, listens, require_tool, started, wait_until
+from tests.support.tools import ROOT, give_up, require_tool, said_port, started
 
 pytestmark = pytest.mark.tools
 
@@ -24,10 +24,9 @@ def test_pods_of_another_emulator_are_read_alike(tmp_path: Path) -> None:
         give_up("kmock is not in the environment of its command")
     items = [deployed("scheduler", number=number) for number in range(3)]
     items += [task("etl", "load"), deployed("scheduler", namespace="other"), config_map("[core]")]
-    port = free_port()
-    server = [str(python), str(ROOT / "tests/support/kmock_server.py"), str(port)]
-    with started(server, tmp_path / "kmock.log"):
-        wait_until(lambda: listens(port), timeout_s=30, what="kmock")
+    log = tmp_path / "kmock.log"
+    with started([str(python), str(ROOT / "tests/support/kmock_server.py")], log) as process:
+        port = said_port(process, log)
         with ApiClient(Configuration(host=f"http://127.0.0.1:{port}")) as api:
             core = CoreV1Api(api)
             for item in items:
