@@ -15,7 +15,7 @@ async def main() -> None:
     handler.resources["v1/configmaps"] = {}
     handler.resources["v1/pods"] = {}
     async with handler, kmock.Server(handler, host="127.0.0.1") as server:
-        print(f"listening on 127.0.0.1:{server.port}", flush=True)
+        print(f"listening on 127.0.0.1:{server.port}", flush=True)  # noqa: T201
         await asyncio.Event().wait()
 
 
