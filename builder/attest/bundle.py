@@ -14,7 +14,8 @@ from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.errors import IntegrityError
 from builder.oci import media
-from builder.oci.descriptor import Descriptor, describe, descriptor_from_fields, descriptor_to_json
+from builder.oci.artifact import CREATED, dump_artifact
+from builder.oci.descriptor import Descriptor, describe, descriptor_from_fields
 from builder.oci.fields import Fields, parse_object
 
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -24,7 +25,6 @@ MAX_BUNDLE_BYTES: Final = 17 << 20
 """A statement of the largest size in base64, and a certificate."""
 _CONTENT: Final = "dev.sigstore.bundle.content"
 _PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
-_CREATED: Final = "org.opencontainers.image.created"
 _DSSE: Final = "dsse-envelope"
 _LONGEST_CLAIM: Final = 200
 
@@ -96,19 +96,8 @@ def dump_bundle_manifest(subject: Descriptor, bundle: bytes, predicate_type: str
         predicate_type: of the statement in it.
         created: RFC 3339; empty to leave it out.
     """
-    annotations = {_CONTENT: _DSSE, _PREDICATE_TYPE: predicate_type} | ({_CREATED: created} if created else {})
-    plain = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
-    return dump_json(
-        {
-            "schemaVersion": 2,
-            "mediaType": media.MANIFEST,
-            "artifactType": BUNDLE,
-            "config": descriptor_to_json(describe(media.EMPTY, media.EMPTY_BYTES)),
-            "layers": [descriptor_to_json(describe(BUNDLE, bundle))],
-            "subject": descriptor_to_json(plain),
-            "annotations": annotations,
-        }
-    )
+    annotations = {_CONTENT: _DSSE, _PREDICATE_TYPE: predicate_type} | ({CREATED: created} if created else {})
+    return dump_artifact(describe(BUNDLE, bundle), subject, annotations)
 
 
 def parse_bundle_manifest(data: bytes, *, context: str) -> BundleManifest | None:
@@ -132,7 +121,7 @@ def parse_bundle_manifest(data: bytes, *, context: str) -> BundleManifest | None
         subject=fields.child("subject").digest("digest"),
         layer=layer,
         predicate_type=_claim(noted.get(_PREDICATE_TYPE, "")),
-        created=_claim(noted.get(_CREATED, "")),
+        created=_claim(noted.get(CREATED, "")),
     )
 
 

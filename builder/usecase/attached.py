@@ -22,6 +22,7 @@ from builder.attest.bundle import (
 from builder.digest import Digest
 from builder.errors import IntegrityError, RegistryError
 from builder.oci import media
+from builder.oci.artifact import CREATED
 from builder.oci.descriptor import Descriptor, describe
 from builder.oci.fields import MAX_DOCUMENT_BYTES, Fields, parse_object
 from builder.registry.answers import lies_in_object
@@ -33,7 +34,6 @@ MOST_TRIED: Final = 200
 """Referrers of one artifact that are read."""
 MOST_BYTES: Final = 96 << 20
 """Of all bundles of one artifact together: they are kept in memory."""
-_CREATED: Final = "org.opencontainers.image.created"
 _MOST_PLATFORMS: Final = 50
 
 
@@ -105,7 +105,7 @@ def platforms_of(registry: Registry, artifact: Artifact) -> tuple[Artifact, ...]
 def created_of(registry: Registry, artifact: Artifact) -> str:
     """Find when an artifact says that it was made, which is a function of it: RFC 3339, or empty where it does not say."""
     fields = _fields(artifact.root.data, artifact)
-    annotated = dict(fields.text_map("annotations")).get(_CREATED, "") if fields.has("annotations") else ""
+    annotated = dict(fields.text_map("annotations")).get(CREATED, "") if fields.has("annotations") else ""
     return annotated or _config(registry, artifact, fields).optional_text("created")
 
 
@@ -176,11 +176,17 @@ def attach_bundle(registry: Registry, artifact: Artifact, bundle: bytes, predica
 
     Where it is there already nothing is sent: the same bundle has the same manifest.
     """
-    repository = artifact.repository
-    for descriptor, data in (
-        (describe(media.EMPTY, media.EMPTY_BYTES), media.EMPTY_BYTES),
-        (describe(BUNDLE, bundle), bundle),
-    ):
-        registry.push_blob(repository, descriptor, lambda offset, data=data: iter((data[offset:],)))  # type: ignore[misc]
     manifest = dump_bundle_manifest(artifact.root.descriptor, bundle, predicate_type, created)
-    return registry.push_manifest(repository, manifest, media.MANIFEST).digest
+    return push_artifact(registry, artifact.repository, bundle, BUNDLE, manifest).digest
+
+
+def push_artifact(
+    registry: Registry, repository: Repository, data: bytes, media_type: str, manifest: bytes
+) -> Descriptor:
+    """Push an artifact of one blob: what is empty, what is not, then the manifest that names both; gives its descriptor."""
+    for descriptor, content in (
+        (describe(media.EMPTY, media.EMPTY_BYTES), media.EMPTY_BYTES),
+        (describe(media_type, data), data),
+    ):
+        registry.push_blob(repository, descriptor, lambda offset, content=content: iter((content[offset:],)))  # type: ignore[misc]
+    return registry.push_manifest(repository, manifest, media.MANIFEST)
