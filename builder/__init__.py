@@ -13,6 +13,7 @@ Map: stack/ what is asked -> resolve/, debian/ what is got -> lock/ written down
 wheel/, debian/ intake -> image/ segments, layers, images in the nouns of oci/ -> run/ a container, registry/ others.
 ledger/ what happened, policy/ when channels may move, migrations/ what that means for Airflow's database.
 attest/ what is said of an image and signed, and whose keys hold.
+sbom/ what is in an image, licence/ under which terms.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
 ledger/ what happened, history/ what it tells of images, picture/ how that looks.
 cluster/ what runs, drift/ how it differs from what the ledger says.

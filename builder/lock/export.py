@@ -156,19 +156,11 @@ def _dump(export: Export, form: str, lines: Iterator[str] | Sequence[str]) -> by
     return "\n".join((*head, *lines, "")).encode()
 
 
-def _dump_cyclonedx(export: Export) -> bytes:
-    # The library takes a third of a second to import, so only who wants it pays.
-    from builder.lock.export_cyclonedx import dump_cyclonedx
-
-    return dump_cyclonedx(export)
-
-
 FORMATS: Mapping[str, Callable[[Export], bytes]] = MappingProxyType(
     {
         "pylock": dump_pylock,
         "requirements": dump_requirements,
         "constraints": dump_constraints,
-        "cyclonedx": _dump_cyclonedx,
     }
 )
 """Each form's writer, by name."""

@@ -41,6 +41,22 @@ def dump_export(export: Export, form: str) -> bytes:
     return FORMATS[form](export)
 
 
+def dump_lock_bill(project: Project, stack: str, platform: Platform) -> bytes:
+    """Write the bill of materials that the locks of a stack alone give, as CycloneDX.
+
+    Raises:
+        LockStaleError: the lock of its base has changed since.
+        LockInvalidError: a lock is missing or damaged.
+    """
+    from builder.sbom.lock_facts import facts_of_locks
+    from builder.sbom.make import make_sbom
+    from builder.usecase.build import load_locks
+
+    locks = load_locks(project.locks_folder, stack)
+    facts = facts_of_locks(locks.stack, locks.base, platform)
+    return make_sbom(locks.stack, locks.base, lock=locks.stack_digest, platform=platform, facts=facts)
+
+
 def save_export(data: bytes, path: Path) -> None:
     """Write an export to a file, by one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ class ImageSubject:
     """By its label, as the lock: what is signed is a digest that they stand below."""
     lock: Digest
     built: BuiltImage
+    platforms: tuple[PlatformImage, ...]
+    """Sorted by platform."""
     shipped: ShippedImage | None
     """None where it is the manifest of one platform."""
 
@@ -55,6 +57,7 @@ def read_subject(registry: Registry, artifact: Artifact) -> ImageSubject:
             stack=shipped.stack,
             lock=shipped.lock,
             built=_built(shipped.platforms),
+            platforms=tuple(sorted(shipped.platforms, key=lambda one: one.platform)),
             shipped=shipped,
         )
     one = _read_platform(registry, artifact)
@@ -66,6 +69,7 @@ def read_subject(registry: Registry, artifact: Artifact) -> ImageSubject:
         stack=labels[_STACK],
         lock=Digest.parse(labels[_LOCK]),
         built=_built((one,)),
+        platforms=(one,),
         shipped=None,
     )
 
