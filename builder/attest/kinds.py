@@ -27,18 +27,30 @@ PREDICATE_TYPES: Final[Mapping[str, str]] = {
     REBUILD: "urn:airflow-kubler:rebuild:v1",
     SCAN: "https://cosign.sigstore.dev/attestation/vuln/v1",
 }
-"""By the short name. cosign's own names of them: slsaprovenance1, cyclonedx, spdxjson, vuln."""
+"""By the short name."""
+
+COSIGN_NAMES: Final[Mapping[str, str]] = {
+    "slsaprovenance1": PROVENANCE,
+    "cyclonedx": CYCLONEDX,
+    "spdxjson": SPDX,
+    "vuln": SCAN,
+}
+"""What cosign calls them: taken for the short name wherever a kind is named."""
 
 _NAMES: Final = {uri: name for name, uri in PREDICATE_TYPES.items()}
 _URI: Final = re.compile(r"(?:https?://|urn:)[!-~]{1,490}\Z")
 
 
 def predicate_type(kind: str) -> str:
-    """Find the predicate type of a kind: a short name, or a URI, which stands for itself.
+    """Find the predicate type of a kind: a short name, cosign's name, or a URI, which stands for itself.
 
     Raises:
-        InvalidInputError: it is neither.
+        InvalidInputError: it is none of them.
+
+    >>> predicate_type("spdxjson") == predicate_type("sbom-spdx")
+    True
     """
+    kind = COSIGN_NAMES.get(kind, kind)
     if kind in PREDICATE_TYPES:
         return PREDICATE_TYPES[kind]
     if not _URI.match(kind):

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from builder.attest.statement import dump_statement
-from builder.cli.options import json_option, key_option, parse_reference_argument
-from builder.cli.output import show_json
+from builder.cli.options import default_jobs, json_option, key_option, parse_reference_argument
+from builder.cli.output import progress, show_json
 from builder.cli.root import Context
 from builder.cli.signatures_view import sealed_json, show_sealed
 from builder.registry.model import Reference
 from builder.usecase.attached import read_artifact
 from builder.wiring.attesting import Wish, state
+from builder.wiring.bills import make_fact_tools
 from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 from builder.wiring.signing import open_signatory, source_date
@@ -44,7 +45,7 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> in
     "kind",
     default="",
     metavar="KIND",
-    help="provenance, sbom-cyclonedx, sbom-spdx, rebuild, scan, or the URI of a predicate type.",
+    help="provenance, sbom-cyclonedx, sbom-spdx, rebuild, scan, or cosign's name of one, or the URI of a predicate type.",
 )
 @key_option(required=False)
 @click.option("--predicate", type=_FILE, help="Say what stands in this file of JSON, instead of making it.")
@@ -62,8 +63,8 @@ def command(
 ) -> None:
     """Sign a statement about the image at REFERENCE and put it beside the image.
 
-    What is said is made here, from the image's locks and the ledger; or it stands in a file. The same image, ledger and key
-    give the same bytes.
+    What is said is made here, from the image's locks, their files and the ledger; or it stands in a file. The same image,
+    ledger and key give the same bytes. A bill of materials is of one platform, so of an image for two there are two.
     """
     if (how["predicate"] is not None and how["statement"] is not None) or not (how["kind"] or how["statement"]):
         raise click.UsageError("name what to say: --type KIND, with --predicate FILE or without; or --statement FILE")
@@ -74,13 +75,17 @@ def command(
         signatory = later.enter_context(open_signatory(key)) if key is not None and not dry_run else None
         registry = later.enter_context(make_registry())
         artifact = read_artifact(registry, reference)
-        statement = state(registry, artifact, Wish(**how), locks=context.locks_folder(), ledger=context.recording())
+        facts = make_fact_tools(default_jobs(), lambda total: progress("read files of the lock", total))
+        statements = state(
+            registry, artifact, Wish(**how), locks=context.locks_folder(), ledger=context.recording(), facts=facts
+        )
         if signatory is None:
-            click.echo(dump_statement(statement).decode())
+            for statement in statements:
+                click.echo(dump_statement(statement).decode())
             return
         from builder.usecase.sign import seal_and_attach
 
-        sealed = seal_and_attach(registry, artifact, statement, signatory, created=source_date())
+        sealed = tuple(seal_and_attach(registry, artifact, one, signatory, created=source_date()) for one in statements)
         if recorder is not None:
-            recorder.sealed((sealed,))
-    show_json(sealed_json(sealed)) if as_json else show_sealed((sealed,))
+            recorder.sealed(sealed)
+    show_json([sealed_json(one) for one in sealed]) if as_json else show_sealed(sealed)

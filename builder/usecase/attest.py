@@ -13,26 +13,29 @@ from builder.oci.fields import parse_object
 from builder.registry.model import Registry
 from builder.usecase.attached import Artifact
 from builder.usecase.image_inputs import Source, locks_of_archive, read_inputs, read_subject
-from builder.usecase.predicates import Subject, Told, make_predicate
+from builder.usecase.predicates import Subject, Told, make_predicates
+from builder.usecase.sbom import FactTools, iter_bills
 
 
-def made_statement(
+def made_statements(
     registry: Registry,
     artifact: Artifact,
     kind: str,
     *,
     locks: Sequence[Source],
     ledger: LedgerReader | None,
+    facts: FactTools,
     told: Told,
-) -> Statement:
-    """Make a statement by our own makers.
+) -> tuple[Statement, ...]:
+    """Make statements by our own makers: one, or of bills of materials one for each platform.
 
     Args:
         registry: that holds the image.
         artifact: the image's index, or the manifest of one platform.
-        kind: by its short name.
+        kind: as `predicate_type` takes it.
         locks: where locks may lie, beside the ledger and the image's archive.
         ledger: that may know it.
+        facts: reads the files that the locks name.
         told: what the caller says of the build.
 
     Raises:
@@ -41,14 +44,16 @@ def made_statement(
     image = read_subject(registry, artifact)
     known = (ledger.document,) if ledger is not None else ()
     sources = (*locks, *known, locks_of_archive(registry, image.shipped))
+    uri = predicate_type(kind)
     subject = Subject(
         digest=artifact.digest,
         image=image.built,
         inputs=lambda: read_inputs(image, sources),
+        bills=lambda form: iter_bills(image, read_inputs(image, sources), form, facts),
         ledger=ledger,
         told=told,
     )
-    return _statement(artifact, predicate_type(kind), make_predicate(kind, subject))
+    return tuple(_statement(artifact, uri, predicate) for predicate in make_predicates(kind_of(uri), subject))
 
 
 def statement_of_predicate(artifact: Artifact, kind: str, data: bytes, *, file: str) -> Statement:

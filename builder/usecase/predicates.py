@@ -1,16 +1,17 @@
-"""What is said of an image by our own makers: one function a kind of statement, over the locks and the ledger.
+"""What is said of an image by our own makers: one function a kind of statement, over the locks, their files and the ledger.
 
 A new kind: one more function here, its predicate type in attest/kinds.py, and a row in docs/signatures.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from builder import __version__
-from builder.attest.kinds import CYCLONEDX, PROVENANCE, REBUILD, SCAN
+from builder.attest.kinds import CYCLONEDX, PROVENANCE, REBUILD, SCAN, SPDX
 from builder.attest.provenance import BuildRun, BuiltImage, Inputs, builder_id, make_provenance, platform_of_run
 from builder.attest.statement import MAX_STATEMENT_BYTES, parse_statement
 from builder.digest import Digest
@@ -20,8 +21,8 @@ from builder.ledger.entry import Entry, format_time
 from builder.ledger.events import Built, Event, Rebuilt, Scanned
 from builder.ledger.model import LedgerReader
 from builder.ledger.queries import event_of
-from builder.lock.export import make_export
 from builder.oci.fields import parse_object
+from builder.sbom.make import Form
 
 _ENGINES: Final = {"airflow-kubler": "own", "buildkit": "buildkit"}
 """Engines by the name that a ledger has for them."""
@@ -46,16 +47,21 @@ class Subject:
     image: BuiltImage
     inputs: Callable[[], Inputs]
     """Reads the locks: only some makers need them."""
+    bills: Callable[[Form], Iterable[bytes]]
+    """Makes a bill of materials of each of its platforms."""
     ledger: LedgerReader | None = None
     told: Told = Told()
 
 
-def make_predicate(kind: str, subject: Subject) -> Mapping[str, Any]:
+def make_predicates(kind: str, subject: Subject) -> tuple[Mapping[str, Any], ...]:
     """Make what is said of an image.
 
     Args:
         kind: by its short name.
         subject: the image.
+
+    Returns:
+        One; of bills of materials one for each platform, since readers take no bill of two systems.
 
     Raises:
         InvalidInputError: nothing here makes this kind.
@@ -68,7 +74,7 @@ def make_predicate(kind: str, subject: Subject) -> Mapping[str, Any]:
             f"nothing here makes statements of the kind {kind}",
             hint=f"name a file by --predicate; made here are {', '.join(_MAKERS)}",
         )
-    return maker(subject)
+    return tuple(maker(subject))
 
 
 def run_of(subject: Subject) -> BuildRun:
@@ -113,33 +119,29 @@ def _recorded(ledger: LedgerReader | None, entry: Entry, formats: tuple[str, ...
     )
 
 
-def _provenance(subject: Subject) -> Mapping[str, Any]:
+def _provenance(subject: Subject) -> Iterator[Mapping[str, Any]]:
     run = run_of(subject)
-    return make_provenance(subject.inputs(), subject.image, run)
+    yield make_provenance(subject.inputs(), subject.image, run)
 
 
-def _cyclonedx(subject: Subject) -> Mapping[str, Any]:
-    # The library takes a third of a second to import.
-    from builder.lock.export_cyclonedx import dump_cyclonedx
-
-    inputs = subject.inputs()
-    platforms = tuple(platform for platform, _ in subject.image.platforms)
-    data = dump_cyclonedx(make_export(inputs.stack, inputs.lock, platforms))
-    return parse_object(data, context="bill of materials", most=MAX_STATEMENT_BYTES)
+def _bills(form: Form, subject: Subject) -> Iterator[Mapping[str, Any]]:
+    for data in subject.bills(form):
+        yield parse_object(data, context="bill of materials", most=MAX_STATEMENT_BYTES)
 
 
-def _rebuild(subject: Subject) -> Mapping[str, Any]:
+def _rebuild(subject: Subject) -> Iterator[Mapping[str, Any]]:
     """Take the latest statement on a rebuild that this ledger has, by whoever ran `verify --rebuild` here."""
     for entry in _entries(subject.ledger, subject.digest, Rebuilt):
         event = event_of(entry, Rebuilt)
         data = _document(subject.ledger, event.statement)
         if data is None or event.key:
             continue
-        return parse_statement(data, context=f"entry {entry.number}").predicate
+        yield parse_statement(data, context=f"entry {entry.number}").predicate
+        return
     raise _unknown("rebuild", subject, "verify REFERENCE --rebuild")
 
 
-def _scan(subject: Subject) -> Mapping[str, Any]:
+def _scan(subject: Subject) -> Iterator[Mapping[str, Any]]:
     """Take the latest scan that this ledger has, in the form that cosign calls `vuln`."""
     entries = _entries(subject.ledger, subject.digest, Scanned)
     if not entries:
@@ -148,7 +150,7 @@ def _scan(subject: Subject) -> Mapping[str, Any]:
     name, _, version = event.scanner.rpartition(" ")
     report = _document(subject.ledger, event.report)
     when = format_time(entry.time)
-    return {
+    yield {
         "invocation": {"uri": entry.actor.run, "event_id": str(entry.number), "builder.id": ""},
         "scanner": {
             "uri": name or version,
@@ -190,9 +192,10 @@ def _unknown(what: str, subject: Subject, way: str) -> LedgerError:
     )
 
 
-_MAKERS: Final[Mapping[str, Callable[[Subject], Mapping[str, Any]]]] = {
+_MAKERS: Final[Mapping[str, Callable[[Subject], Iterator[Mapping[str, Any]]]]] = {
     PROVENANCE: _provenance,
-    CYCLONEDX: _cyclonedx,
+    CYCLONEDX: partial(_bills, Form.CYCLONEDX),
+    SPDX: partial(_bills, Form.SPDX),
     REBUILD: _rebuild,
     SCAN: _scan,
 }

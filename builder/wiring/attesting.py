@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.usecase.attest import made_statement, statement_of_file, statement_of_predicate
+from builder.usecase.attest import made_statements, statement_of_file, statement_of_predicate
 from builder.usecase.image_inputs import locks_of_folder
 from builder.usecase.predicates import Told
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from builder.attest.statement import Statement
     from builder.registry.model import Registry
     from builder.usecase.attached import Artifact
+    from builder.usecase.sbom import FactTools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,14 @@ class Wish:
     finished: int | None
 
 
-def state(registry: Registry, artifact: Artifact, wish: Wish, *, locks: Path | None, ledger: Path | None) -> Statement:
-    """Make the statement that is wished for; raises BuilderError where what it needs is not there."""
+def state(
+    registry: Registry, artifact: Artifact, wish: Wish, *, locks: Path | None, ledger: Path | None, facts: FactTools
+) -> tuple[Statement, ...]:
+    """Make the statements that are wished for; raises BuilderError where what it needs is not there."""
     if wish.statement is not None:
-        return statement_of_file(artifact, wish.kind, wish.statement.read_bytes(), file=str(wish.statement))
+        return (statement_of_file(artifact, wish.kind, wish.statement.read_bytes(), file=str(wish.statement)),)
     if wish.predicate is not None:
-        return statement_of_predicate(artifact, wish.kind, wish.predicate.read_bytes(), file=str(wish.predicate))
+        return (statement_of_predicate(artifact, wish.kind, wish.predicate.read_bytes(), file=str(wish.predicate)),)
     told = Told(
         engine=wish.engine or "",
         builder=wish.builder,
@@ -52,4 +55,4 @@ def state(registry: Registry, artifact: Artifact, wish: Wish, *, locks: Path | N
 
             reader = later.enter_context(open_ledger(ledger))
         found = (locks_of_folder(locks),) if locks is not None else ()
-        return made_statement(registry, artifact, wish.kind, locks=found, ledger=reader, told=told)
+        return made_statements(registry, artifact, wish.kind, locks=found, ledger=reader, facts=facts, told=told)

@@ -56,7 +56,7 @@ def test_the_commands_of_signatures_and_provenance_work_in_their_order(
         page = Page(kubler, Cosign(tmp_path / "cosign"), served.host, core.folder)
         said = page.run("signatures.md")
         assert sorted(said) == ["attest", "keygen", "push", "sign", "signatures", "verify"]
-        assert said["signatures"].count(" holds ") == 3
+        assert said["signatures"].count(" holds ") == 4
         assert "slsa_build_level: 1\n" in said["verify"]
         assert "sbom-cyclonedx: holds" in said["verify"]
         assert sorted(page.run("signatures.md", "With cosign")) == ["cosign verify", "cosign verify-attestation"]

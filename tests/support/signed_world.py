@@ -15,8 +15,11 @@ from builder.ledger.model import LedgerReader
 from builder.registry.client import HttpRegistry
 from builder.registry.model import Repository, parse_repository
 from builder.usecase.attached import Artifact, read_artifact
+from builder.usecase.attest import made_statements
 from builder.usecase.build import BuildRequest, BuildTools, build
 from builder.usecase.image_inputs import Source, locks_of_folder
+from builder.usecase.predicates import Told
+from builder.usecase.sbom import FactTools
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from builder.usecase.sign import Sealed, Signatory, seal_and_attach
 from builder.usecase.verify_image import verify_image
@@ -26,6 +29,7 @@ from tests.support.registry_images import client
 from tests.support.signing import make_key
 
 NOW = 1_796_000_000
+OWN = Told(engine="own")
 
 
 @dataclass
@@ -68,6 +72,18 @@ class SignedWorld:
         """Push an image that is like no other here: its lock is of another second."""
         stack = replace(self.world.stack, created=self.world.stack.created + self.builds + 1)
         return self.push(replace(self.world, stack=stack))
+
+    @property
+    def facts(self) -> FactTools:
+        return FactTools(files=self.world.files, artefacts=self.world.artefacts)
+
+    def made(
+        self, image: Artifact, kind: str, *, ledger: LedgerReader | None = None, told: Told = OWN
+    ) -> tuple[Statement, ...]:
+        """Make statements about an image, as `attest` does."""
+        return made_statements(
+            self.registry, image, kind, locks=(self.locks,), ledger=ledger, facts=self.facts, told=told
+        )
 
     def say(
         self, artifact: Artifact, kind: str = "signature", *, key: LocalSigner | None = None, **predicate: object

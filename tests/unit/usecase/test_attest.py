@@ -20,27 +20,32 @@ from builder.archive.attestation import dump_statement as dump_rebuild
 from builder.attest.kinds import PREDICATE_TYPES
 from builder.attest.provenance_check import Claims
 from builder.attest.statement import dump_statement
+from builder.canonical import dump_json
 from builder.digest import Digest
-from builder.errors import BuildError, IntegrityError, InvalidInputError, LedgerError, SignatureError
+from builder.errors import BuildError, IntegrityError, InvalidInputError, LedgerError, MissingBlobError, SignatureError
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor
 from builder.ledger.events import Built, Event, Rebuilt, Scanned
 from builder.ledger.model import LedgerReader, NewDocument, NewEntry
+from builder.sbom.make import Form
+from builder.store.artefacts import DirectoryArtefactStore
+from builder.store.files import DirectoryFileStore
 from builder.usecase.archive import plan_archive, push_archive
 from builder.usecase.attached import Artifact, platforms_of
-from builder.usecase.attest import made_statement, statement_of_file, statement_of_predicate
+from builder.usecase.attest import made_statements, statement_of_file, statement_of_predicate
 from builder.usecase.predicates import Told
 from builder.usecase.record import BuildDone, blob_reader, read_lock_files, record_build
+from builder.usecase.sbom import FactTools
 from builder.usecase.shipped import read_shipped
 from builder.usecase.sign import seal_and_attach
+from tests.support.bills import check_cyclonedx, check_spdx, properties_of
 from tests.support.ledgers import ALICE, Ticking, make_ledger
 from tests.support.registries import SmallRegistry
 from tests.support.registry_images import close_clients
-from tests.support.signed_world import SignedWorld, signatory, trusted
+from tests.support.signed_world import OWN, SignedWorld, signatory, trusted
 from tests.support.signing import make_key
 
 PROVENANCE = PREDICATE_TYPES["provenance"]
-OWN = Told(engine="own")
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 def make(
     world: SignedWorld, image: Artifact, kind: str, ledger: LedgerReader | None = None, told: Told = OWN
 ) -> dict[str, Any]:
-    statement = made_statement(world.registry, image, kind, locks=(world.locks,), ledger=ledger, told=told)
+    (statement,) = world.made(image, kind, ledger=ledger, told=told)
     value: dict[str, Any] = json.loads(dump_statement(statement))
     return value["predicate"]  # type: ignore[no-any-return]
 
@@ -93,10 +98,7 @@ def note(ledger: SqliteLedger, event: Event, document: bytes | None = None) -> N
 
 def test_provenance_agrees_with_its_image_and_is_the_same_each_time(world: SignedWorld) -> None:
     image = world.push()
-    first, second = (
-        made_statement(world.registry, image, "provenance", locks=(world.locks,), ledger=None, told=OWN)
-        for _ in range(2)
-    )
+    (first,), (second,) = (world.made(image, "provenance") for _ in range(2))
     assert dump_statement(first) == dump_statement(second)
     seal_and_attach(world.registry, image, first, signatory(make_key()))
     found = world.verify(image)
@@ -109,7 +111,7 @@ def test_provenance_agrees_with_its_image_and_is_the_same_each_time(world: Signe
 
 def test_provenance_of_another_image_or_builder_does_not_hold(world: SignedWorld) -> None:
     image = world.push()
-    good = made_statement(world.registry, image, "provenance", locks=(world.locks,), ledger=None, told=OWN)
+    (good,) = world.made(image, "provenance")
     value = json.loads(dump_statement(good))["predicate"]
     value["buildDefinition"]["externalParameters"]["lock"] = f"sha256:{'0' * 64}"
     seal_and_attach(world.registry, image, replace(good, predicate=value), signatory(make_key()))
@@ -185,12 +187,33 @@ def test_locks_are_found_in_the_project_the_ledger_or_the_archive(world: SignedW
     assert make(world, image, "provenance") == wanted
 
 
-def test_a_bill_of_materials_is_that_of_the_lock_for_the_image_s_platforms(world: SignedWorld) -> None:
+@pytest.mark.parametrize(("kind", "form"), [("cyclonedx", Form.CYCLONEDX), ("sbom-spdx", Form.SPDX)])
+def test_bills_are_those_of_the_image_s_platforms_and_validators_accept_them(
+    world: SignedWorld, tmp_path: Path, kind: str, form: Form
+) -> None:
     image = world.push()
-    bom = make(world, image, "sbom-cyclonedx")
-    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
-    assert {one["name"] for one in bom["components"]} == {one.project for one in world.world.stack.candidates}
-    assert make(world, image, "sbom-cyclonedx") == bom
+    made = world.made(image, kind)
+    assert [one.digest for one in made] == [image.digest] * 2
+    assert made == world.made(image, kind)
+    platforms = sorted(read_shipped(world.registry, image.reference).platforms, key=lambda one: one.platform)
+    for statement, platform in zip(made, platforms, strict=True):
+        data = dump_json(statement.predicate)
+        named = json.loads(data)
+        if form is Form.SPDX:
+            check_spdx(data, tmp_path)
+            root = next(one for one in named["packages"] if one["SPDXID"] == "SPDXRef-ContainerImage")
+            assert root["checksums"][0]["checksumValue"] == platform.descriptor.digest.hex
+        else:
+            check_cyclonedx(data)
+            assert named["metadata"]["component"]["version"] == str(platform.descriptor.digest)
+            assert properties_of(named["metadata"])["airflow-kubler:index"] == str(image.digest)
+
+
+def test_a_bill_of_files_that_are_not_here_is_not_made(world: SignedWorld, tmp_path: Path) -> None:
+    image = world.push()
+    empty = FactTools(files=DirectoryFileStore(tmp_path / "none"), artefacts=DirectoryArtefactStore(tmp_path / "none"))
+    with pytest.raises(MissingBlobError, match="the store lacks 6 files: alpha-"):
+        made_statements(world.registry, image, "sbom-spdx", locks=(world.locks,), ledger=None, facts=empty, told=Told())
 
 
 def test_a_rebuild_on_record_can_be_signed(world: SignedWorld, ledger: SqliteLedger) -> None:
@@ -263,8 +286,9 @@ def test_others_read_every_statement_and_every_bundle(world: SignedWorld, ledger
     image = world.push()
     record_build_of(world, ledger, image)
     note(ledger, Scanned(digest=str(image.digest), result="clean", scanner="trivy 0.59.1"))
-    for kind in ("provenance", "sbom-cyclonedx", "scan"):
-        made = made_statement(world.registry, image, kind, locks=(world.locks,), ledger=ledger, told=Told())
+    for made in (
+        one for kind in ("provenance", "sbom-cyclonedx", "scan") for one in world.made(image, kind, ledger=ledger)
+    ):
         sealed = seal_and_attach(world.registry, image, made, signatory(make_key()))
         payload = json.loads(sealed.bundle.envelope.payload)
         InTotoStatement.copy_from_pb(ParseDict(payload, StatementMessage())).validate()
@@ -281,7 +305,7 @@ def test_one_platform_of_an_image_has_its_own_provenance_and_bill_of_materials(w
     platforms = platforms_of(world.registry, image)
     for kind in ("provenance", "sbom-cyclonedx"):
         for one in platforms:
-            made = made_statement(world.registry, one, kind, locks=(world.locks,), ledger=None, told=OWN)
+            (made,) = world.made(one, kind)
             seal_and_attach(world.registry, one, made, signatory(make_key()))
             world.verify(one, trusted(1, stacks=("tiny",))).check([PREDICATE_TYPES[kind]])
     only = make(world, platforms[0], "provenance")
