@@ -1,7 +1,7 @@
 """A project folder: stacks/ and locks/ on disk. The edge that reads them; the meaning is in stack/ and lock/.
 
 stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
-stacks/indexes.toml  stacks/channels.toml  stacks/keys.toml
+stacks/indexes.toml  stacks/channels.toml  stacks/keys.toml  stacks/licences.toml
 locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
 locks/constraints.<Airflow>-py<Python>.txt  locks/constraints.<stack>.txt
 """
@@ -59,6 +59,11 @@ class Project:
     def keys_path(self) -> Path:
         """The file that says whose signatures hold, there or not."""
         return self.stacks_folder / "keys.toml"
+
+    @property
+    def licences_path(self) -> Path:
+        """The file that says which licences images may hold, there or not."""
+        return self.stacks_folder / "licences.toml"
 
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""
@@ -244,6 +249,11 @@ def shipped_bases() -> Mapping[str, bytes]:
 def shipped_channels() -> bytes:
     """Read the rules of channels that new projects begin with."""
     return (resources.files("builder") / "policy" / "channels.toml").read_bytes()
+
+
+def shipped_licences() -> bytes:
+    """Read the rules of licences that new projects begin with."""
+    return (resources.files("builder") / "licence" / "licences.toml").read_bytes()
 
 
 def create_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -70,6 +70,8 @@ VERBS: dict[str, Verb] = {
     "signatures": Verb("builder.cli.signatures:command", "List what is signed of an image, by whom, and what holds."),
     "segments": Verb("builder.cli.segments:command", "Share finished segments by way of a registry."),
     "gc": Verb("builder.cli.gc:command", "Delete old images of a repository, keeping what is in use whole."),
+    "sbom": Verb("builder.cli.sbom:command", "Write the bill of materials of an image, before it is built."),
+    "licences": Verb("builder.cli.licences:command", "Hold the licences of all that is in an image against the rules."),
     "promote": Verb("builder.cli.promote:command", "Make a channel stand for an image, by its rules."),
     "approve": Verb("builder.cli.approve:command", "Agree that a channel moves to an image."),
     "channels": Verb("builder.cli.channels:command", "Show what channels stand for, and what waits for approval."),
@@ -106,10 +108,15 @@ class Context:
 
     def stacks_folder(self) -> Path | None:
         """Name the project's folder stacks/; None where there is no project, and none was asked for."""
+        project = self.project_or_none()
+        return project.stacks_folder if project is not None else None
+
+    def project_or_none(self) -> Project | None:
+        """Find the project; None where there is none, and none was asked for."""
         from builder.errors import StackError
 
         try:
-            return self.project().stacks_folder
+            return self.project()
         except StackError:
             if self.folder is not None:
                 raise

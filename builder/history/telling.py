@@ -18,6 +18,7 @@ from builder.ledger.events import (
     Begun,
     Built,
     Event,
+    LicencesJudged,
     Locked,
     Move,
     Promoted,
@@ -90,8 +91,8 @@ def _what(event: Event) -> tuple[str, bool | None]:
     match event:
         case Tested(name=name, passed=passed, summary=summary):
             return _join(f"tests {name} {'passed' if passed else 'FAILED'}", summary), passed
-        case Scanned():
-            return _scanned(event), event.result in {"clean", "waived"}
+        case Scanned() | LicencesJudged():
+            return _judged(event)
         case Rebuilt(same=same, by=by, difference=difference):
             return _join(f"rebuilt by {by}: {'the same digest' if same else 'DIFFERS'}", difference), same
         case Approved(channel=channel, withdrawn=withdrawn, comment=comment):
@@ -163,6 +164,13 @@ def _scanned(event: Scanned) -> str:
     told = ", ".join(f"{number} {severity}" for severity, number in counts if number)
     by = f" by {event.scanner}" if event.scanner else ""
     return _join(f"scan{by}: {event.result}", told or event.summary)
+
+
+def _judged(event: Scanned | LicencesJudged) -> tuple[str, bool]:
+    if isinstance(event, Scanned):
+        return _scanned(event), event.result in {"clean", "waived"}
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(event.counts.items()) if number)
+    return _join(f"licences: {'allowed' if event.allowed else 'REFUSED'}", counts), event.allowed
 
 
 def _promoted(event: Promoted) -> str:

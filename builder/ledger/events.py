@@ -165,6 +165,25 @@ class Scanned(Event, frozen=True, kw_only=True):
     """As of a test."""
 
 
+class LicencesJudged(Event, frozen=True, kw_only=True):
+    """The licences of all that is in an image were held against the rules of stacks/licences.toml."""
+
+    kind: ClassVar[str] = "licences"
+
+    digest: DigestText
+    allowed: bool
+    rules: DigestText
+    """Of the rules: under others it has to be done again."""
+    until: int = 0
+    """Seconds since the epoch at which the first exception that it leans on ends; 0 where it leans on none."""
+    counts: Mapping[str, int] = {}
+    """Packages by outcome: allowed, excepted, expired, refused."""
+    report: str = ""
+    """Digest of the report's document."""
+    stack: str = ""
+    """As of a test."""
+
+
 class Rebuilt(Event, frozen=True, kw_only=True):
     """An image was made again from its inputs and compared."""
 
@@ -339,7 +358,7 @@ class Removed(Event, frozen=True, kw_only=True):
 EVENTS: Final[Mapping[str, type[Event]]] = {
     event.kind: event
     for event in (
-        Begun, Locked, Built, Pushed, Tested, Scanned, Rebuilt, Requested, Approved, Promoted, Seen, Removed,
+        Begun, Locked, Built, Pushed, Tested, Scanned, LicencesJudged, Rebuilt, Requested, Approved, Promoted, Seen, Removed,
         Signed, Attested,
     )
 }  # fmt: skip

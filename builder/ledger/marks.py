@@ -10,6 +10,7 @@ from builder.ledger.events import (
     Attested,
     Built,
     Event,
+    LicencesJudged,
     Locked,
     Promoted,
     Pushed,
@@ -54,7 +55,7 @@ def _iter_marks(event: Event) -> Iterator[Mark]:
         case Pushed(digest=digest, repository=repository, stack=stack):
             yield from (("digest", digest), ("repository", repository), *_named(stack))
             yield from (("tag", f"{move.tag} {repository}") for move in event.tags)
-        case Tested() | Scanned() | Rebuilt():
+        case Tested() | Scanned() | LicencesJudged() | Rebuilt():
             yield from (("digest", event.digest), *_named(event.stack))
         case Signed() | Attested():
             yield from (("digest", event.digest), ("repository", event.repository), *_named(event.stack))

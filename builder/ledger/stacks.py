@@ -10,7 +10,18 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from builder.ledger.events import Attested, Event, Pushed, Rebuilt, Removed, Scanned, Seen, Signed, Tested
+from builder.ledger.events import (
+    Attested,
+    Event,
+    LicencesJudged,
+    Pushed,
+    Rebuilt,
+    Removed,
+    Scanned,
+    Seen,
+    Signed,
+    Tested,
+)
 
 StackOf = Callable[[str], str]
 """Gives the stack of an image by a digest; empty where it is not known."""
@@ -19,7 +30,7 @@ StackOf = Callable[[str], str]
 def name_stacks(event: Event, stack_of: StackOf) -> Event:
     """Fill in the stacks of the images that an event is about; what it says itself stays."""
     match event:
-        case Tested() | Scanned() | Rebuilt() | Pushed() | Signed() | Attested():
+        case Tested() | Scanned() | LicencesJudged() | Rebuilt() | Pushed() | Signed() | Attested():
             return event if event.stack else replace(event, stack=stack_of(event.digest))
         case Seen(images=images):
             found = {stack_of(image.digest) for image in images}

@@ -162,6 +162,29 @@ def _check_scan(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged
     return _judged("scan", met=good and not old, found=found, evidence=_numbers((done,)), way=way)
 
 
+def _check_licences(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
+    if not rules.licences:
+        return None
+    way = f"{PROGRAM} licences {shorten(evidence.digest)} --record"
+    if not rules.licence_rules:
+        found, way = "there are no rules of licences", "write stacks/licences.toml: docs/licences.md shows one"
+        return _judged("licences", met=False, found=found, way=way)
+    last = next(iter(evidence.licences), None)
+    if last is None:
+        return _judged("licences", met=False, found="they were not looked at", way=way)
+    event, when = last.event, format_time(last.entry.time)
+    if not event.allowed:
+        found = f"refused at {when}"
+        way = f"{PROGRAM} licences {shorten(evidence.digest)} shows which; mend it, then with --record again"
+    elif event.rules != rules.licence_rules:
+        found = f"allowed at {when}, under other rules than those of today"
+    elif event.until and asked.now >= event.until:
+        found = f"allowed at {when}; an exception ended at {format_time(event.until)}"
+    else:
+        return _judged("licences", met=True, found=f"allowed at {when}", evidence=_numbers((last,)))
+    return _judged("licences", met=False, found=found, evidence=_numbers((last,)), way=way)
+
+
 def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
     del asked
     if not rules.rebuilds:
@@ -248,6 +271,7 @@ _CHECKS: Final[Mapping[str, _Rule]] = {
     "after": _check_after,
     "tests": _check_tests,
     "scan": _check_scan,
+    "licences": _check_licences,
     "rebuilds": _check_rebuilds,
     "approvals": _check_approvals,
     "fresh": _check_fresh,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from builder.ledger.entry import Entry
-from builder.ledger.events import Approved, Built, Event, Promoted, Rebuilt, Requested, Scanned, Tested
+from builder.ledger.events import Approved, Built, Event, LicencesJudged, Promoted, Rebuilt, Requested, Scanned, Tested
 
 E = TypeVar("E", bound=Event)
 
@@ -47,6 +47,7 @@ class Evidence:
     """Of the channel that comes before it."""
     tests: Sequence[Fact[Tested]] = ()
     scans: Sequence[Fact[Scanned]] = ()
+    licences: Sequence[Fact[LicencesJudged]] = ()
     rebuilds: Sequence[Fact[Rebuilt]] = ()
     requests: Sequence[Fact[Requested]] = ()
     """For this channel to move to this image; approvals and promotions too."""

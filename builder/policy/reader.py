@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from builder.errors import StackError
-from builder.policy.rules import LOCAL, RULES, SCANS, STACK, ChannelRules, Person
+from builder.policy.rules import LICENCES, LOCAL, RULES, SCANS, STACK, ChannelRules, Person
 from builder.stack.names import is_name, nearest
 from builder.stack.table import Issues, Table, one_of, parse_table
 
@@ -47,10 +47,13 @@ class Channels:
     names: tuple[str, ...]
     """Of channels, in the order of the file: that of the life of an image."""
     sections: tuple[Section, ...]
+    licence_rules: str = ""
+    """Digest of the rules of stacks/licences.toml; empty where there are none."""
 
     def rules_of(self, stack: str) -> tuple[ChannelRules, ...]:
         """List the channels of a stack with their rules in force, in the order of the file."""
-        return tuple(rules for rules, _ in _join(self.names, self.sections, stack))
+        found = (rules for rules, _ in _join(self.names, self.sections, stack))
+        return tuple(replace(rules, licence_rules=self.licence_rules) if rules.licences else rules for rules in found)
 
     def rules_for(self, stack: str, channel: str) -> ChannelRules:
         """Find the rules of one channel of a stack; raises StackError where it has none of this name."""
@@ -61,13 +64,14 @@ class Channels:
         return known[channel]
 
 
-def parse_channels(data: bytes, *, file: str = FILE, stacks: Iterable[str]) -> Channels:
+def parse_channels(data: bytes, *, file: str = FILE, stacks: Iterable[str], licence_rules: str = "") -> Channels:
     """Read the file.
 
     Args:
         data: its bytes.
         file: how errors name it.
         stacks: names of the project's stacks.
+        licence_rules: digest of the rules of stacks/licences.toml; empty where there are none.
 
     Raises:
         IssuesError: with everything that is wrong.
@@ -78,7 +82,8 @@ def parse_channels(data: bytes, *, file: str = FILE, stacks: Iterable[str]) -> C
     read = (_read_section(row, f"channels[{position}]", known) for position, row in enumerate(top.tables("channels")))
     sections = tuple(section for section in read if section is not None)
     top.close()
-    channels = Channels(names=tuple(dict.fromkeys(section.name for section in sections)), sections=sections)
+    names = tuple(dict.fromkeys(section.name for section in sections))
+    channels = Channels(names=names, sections=sections, licence_rules=licence_rules)
     _check_sections(sections, top.issues)
     top.issues.raise_any()
     named = sorted({stack for section in sections for stack in section.stacks})
@@ -105,6 +110,7 @@ def _read_section(row: Table, place: str, stacks: Sequence[str]) -> Section | No
         "tests": _read_tests(row),
         "scan": _read_scan(row),
         "scan_age_s": _read_span(row, "scan-age"),
+        "licences": _read_licences(row),
         "rebuilds": row.integer("rebuilds", least=0, most=_MOST),
         "rebuilds_signed": row.truth("rebuilds-signed"),
         "approvals": row.integer("approvals", least=0, most=_MOST),
@@ -137,6 +143,13 @@ def _read_scan(row: Table) -> str | None:
     if row.given("scan") is False:
         return ""
     return one_of(row, "scan", row.text("scan", hint=f"one of: {', '.join(SCANS)}; false for none"), SCANS)
+
+
+def _read_licences(row: Table) -> str | None:
+    if row.given("licences") is False:
+        return ""
+    hint = f"one of: {', '.join(LICENCES)}; false for none"
+    return one_of(row, "licences", row.text("licences", hint=hint), LICENCES)
 
 
 def _read_span(row: Table, key: str) -> int | None:

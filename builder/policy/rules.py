@@ -9,9 +9,10 @@ from builder.canonical import dump_json
 from builder.digest import Digest
 
 FORMAT: Final = 1
-RULES: Final = ("after", "tests", "scan", "rebuilds", "approvals", "fresh")
+RULES: Final = ("after", "tests", "scan", "licences", "rebuilds", "approvals", "fresh")
 """Names of the rules, in the order in which they are checked."""
 SCANS: Final = ("clean", "clean-or-waived")
+LICENCES: Final = ("allowed",)
 STACK: Final = "{stack}"
 """Stands for the stack's name in a tag: images of several stacks may lie in one repository."""
 LOCAL: Final = "local"
@@ -44,6 +45,10 @@ class ChannelRules:
     """One of SCANS; empty for none."""
     scan_age_s: int = 0
     """How old the scan may be; 0 for any age."""
+    licences: str = ""
+    """One of LICENCES; empty for none."""
+    licence_rules: str = ""
+    """Digest of the rules of stacks/licences.toml as they stand, where they are asked for; empty where there are none."""
     rebuilds: int = 0
     rebuilds_signed: bool = False
     """Only statements count that a key has signed, as `verify --type rebuild` puts them on record; each key once."""
@@ -78,6 +83,8 @@ def rules_to_dict(rules: ChannelRules) -> dict[str, Any]:
         "tests": rules.tests if isinstance(rules.tests, bool) else list(rules.tests),
         "scan": rules.scan or None,
         "scan_age_s": rules.scan_age_s,
+        # Left out where there is none: rules of before have the digest that approvals were given under.
+        **({"licences": rules.licences, "licence_rules": rules.licence_rules} if rules.licences else {}),
         "rebuilds": rules.rebuilds,
         # Left out where it is not asked for: rules of before it keep their digest, and approvals under them stay good.
         **({"rebuilds_signed": True} if rules.rebuilds_signed else {}),

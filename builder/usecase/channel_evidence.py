@@ -8,7 +8,18 @@ from typing import Final, TypeVar
 
 from builder.errors import LedgerError, LedgerMovedError, PromotionError, StackError
 from builder.ledger.entry import Actor, Entry
-from builder.ledger.events import Approved, Built, Event, Promoted, Pushed, Rebuilt, Requested, Scanned, Tested
+from builder.ledger.events import (
+    Approved,
+    Built,
+    Event,
+    LicencesJudged,
+    Promoted,
+    Pushed,
+    Rebuilt,
+    Requested,
+    Scanned,
+    Tested,
+)
 from builder.ledger.model import Ledger, LedgerReader, NewEntry
 from builder.ledger.queries import complete_digest, event_of, find_image, iter_found
 from builder.policy.evidence import Evidence, Fact, Standing
@@ -36,7 +47,17 @@ def load_channels(project: Project) -> Channels:
         raise StackError(
             "is not there", context=FILE, hint="docs/channels.md shows one; `airflow-kubler init` writes it"
         )
-    return parse_channels(path.read_bytes(), file=FILE, stacks=project.stack_names())
+    return parse_channels(
+        path.read_bytes(), file=FILE, stacks=project.stack_names(), licence_rules=_licence_rules(project)
+    )
+
+
+def _licence_rules(project: Project) -> str:
+    """Name the rules of licences as they stand; empty where there are none."""
+    from builder.licence.reader import parse_licence_rules
+
+    path = project.licences_path
+    return str(parse_licence_rules(path.read_bytes()).digest) if path.is_file() else ""
 
 
 def decide(
@@ -81,6 +102,7 @@ def gather(ledger: LedgerReader, stack: str, rules: ChannelRules, build: Fact[Bu
         previous=find_standing(ledger, stack, rules.after) if rules.after else None,
         tests=_facts(ledger, digest, Tested),
         scans=_facts(ledger, digest, Scanned),
+        licences=_facts(ledger, digest, LicencesJudged),
         rebuilds=_facts(ledger, digest, Rebuilt),
         requests=[fact for fact in requests if (fact.event.stack, fact.event.channel) == (stack, channel)],
         approvals=[fact for fact in approvals if (fact.event.stack, fact.event.channel) == (stack, channel)],

@@ -1,4 +1,4 @@
-"""Start a folder of stacks: one stack, the shipped bases, rules of channels, and what git must leave out."""
+"""Start a folder of stacks: one stack, the shipped bases, rules of channels and licences, and what git must leave out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import StackError
-from builder.project import create_files, shipped_bases, shipped_channels
+from builder.project import create_files, shipped_bases, shipped_channels, shipped_licences
 from builder.stack.names import check_name, nearest
 from builder.stack.reader import check_version
 
@@ -88,6 +88,7 @@ def make_scaffold(*, stack: str, base: str, airflow_version: str, bases: Mapping
     files = {path: text.encode() for path, text in texts.items()}
     files |= {f"stacks/bases/{name}.toml": data for name, data in bases.items()}
     files["stacks/channels.toml"] = shipped_channels()
+    files["stacks/licences.toml"] = shipped_licences()
     return dict(sorted(files.items()))
 
 

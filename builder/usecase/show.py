@@ -14,6 +14,7 @@ from builder.ledger.entry import Entry
 from builder.ledger.events import (
     Attested,
     Built,
+    LicencesJudged,
     Locked,
     Pushed,
     Rebuilt,
@@ -28,7 +29,9 @@ from builder.ledger.model import LedgerReader
 from builder.ledger.queries import ChannelState, Place, channels_of, event_of, find_image, iter_found, places_of
 from builder.usecase.recorded import build_before, find_digest, open_record
 
-_FINDINGS: Final = (Tested.kind, Scanned.kind, Rebuilt.kind, Signed.kind, Attested.kind, Removed.kind)
+_FINDINGS: Final = (
+    Tested.kind, Scanned.kind, LicencesJudged.kind, Rebuilt.kind, Signed.kind, Attested.kind, Removed.kind
+)  # fmt: skip
 _MOST_FINDINGS: Final = 200
 
 

@@ -18,8 +18,10 @@ from tests.support.channels import DAY, START, person
 from tests.support.evidence import (
     IMAGE,
     OTHER,
+    TODAYS,
     approved,
     evidence,
+    licences,
     promoted,
     ran,
     rebuilt,
@@ -27,6 +29,7 @@ from tests.support.evidence import (
     scanned,
     standing,
 )
+from tests.support.ledgers import digest_of
 
 _PEOPLE = ("alice", "bob", "carol", "dave")
 _people = st.sampled_from(_PEOPLE)
@@ -41,6 +44,8 @@ _rules = st.builds(
     tests=st.sampled_from((False, True, ("stack",), ("smoke", "stack"))),
     scan=st.sampled_from(("", "clean", "clean-or-waived")),
     scan_age_s=_ages,
+    licences=st.sampled_from(("", "allowed")),
+    licence_rules=st.sampled_from(("", TODAYS)),
     rebuilds=st.integers(0, 2),
     rebuilds_signed=st.booleans(),
     approvals=st.integers(0, 2),
@@ -76,6 +81,17 @@ def _cases(draw: st.DrawFn) -> tuple[ChannelRules, Evidence]:
             _facts(
                 st.builds(
                     scanned, _numbers, st.sampled_from(("clean", "waived", "findings", "not scanned")), time=_times
+                )
+            )
+        ),
+        licences=draw(
+            _facts(
+                st.builds(
+                    licences,
+                    _numbers,
+                    allowed=st.booleans(),
+                    rules=st.sampled_from((TODAYS, digest_of("other rules"))),
+                    until=st.sampled_from((0, START - DAY, START + DAY)),
                 )
             )
         ),
@@ -120,6 +136,7 @@ def test_every_rule_that_stands_is_checked_and_said(case: tuple[ChannelRules, Ev
         "after": bool(rules.after),
         "tests": rules.tests is not False,
         "scan": bool(rules.scan),
+        "licences": bool(rules.licences),
         "rebuilds": bool(rules.rebuilds),
         "approvals": bool(rules.approvals),
         "fresh": bool(rules.fresh_s),

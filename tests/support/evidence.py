@@ -7,7 +7,17 @@ from typing import Any, TypeVar
 
 from builder.digest import Digest
 from builder.ledger.entry import NOTHING, Actor, Entry
-from builder.ledger.events import Approved, Event, Promoted, Rebuilt, Requested, Scanned, Tested, dump_event
+from builder.ledger.events import (
+    Approved,
+    Event,
+    LicencesJudged,
+    Promoted,
+    Rebuilt,
+    Requested,
+    Scanned,
+    Tested,
+    dump_event,
+)
 from builder.policy.evidence import Evidence, Fact, Standing
 from builder.policy.rules import ChannelRules
 from tests.support.channels import NIGHTLY, START
@@ -15,6 +25,8 @@ from tests.support.ledgers import digest_of, make_build
 
 IMAGE = make_build("core", "one").digest
 OTHER = make_build("core", "two").digest
+TODAYS = digest_of("rules of licences")
+"""Digest of the rules of licences as they stand."""
 
 _E = TypeVar("_E", bound=Event)
 
@@ -56,6 +68,10 @@ def ran(number: int, name: str = "stack", *, passed: bool = True) -> Fact[Tested
 
 def scanned(number: int, result: str = "clean", *, time: int = START) -> Fact[Scanned]:
     return fact(Scanned(digest=IMAGE, result=result), number, time=time)
+
+
+def licences(number: int, *, allowed: bool = True, rules: str = TODAYS, until: int = 0) -> Fact[LicencesJudged]:
+    return fact(LicencesJudged(digest=IMAGE, allowed=allowed, rules=rules, until=until), number)
 
 
 def rebuilt(number: int, by: str, *, same: bool = True, key: str = "", statement: str = "") -> Fact[Rebuilt]:

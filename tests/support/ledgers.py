@@ -16,6 +16,7 @@ from builder.ledger.events import (
     Check,
     Event,
     Finding,
+    LicencesJudged,
     Locked,
     Move,
     Promoted,
@@ -107,6 +108,7 @@ def events_of_every_kind(stack: str = "core", channel: str = "prod") -> tuple[Ev
         built,
         Tested(digest=digest, name="stack", passed=True, summary="12 passed"),
         Scanned(digest=digest, result="clean", scanner="trivy 0.59.1", counts={"low": 3}),
+        LicencesJudged(digest=digest, allowed=True, rules=rules, counts={"allowed": 200}),
         Rebuilt(digest=digest, same=True, by="second"),
         Pushed(
             digest=digest,

@@ -51,6 +51,7 @@ def test_every_kind_is_told() -> None:
         ("build", "amd64, arm64: 30 layers, 1.0 kB, 1.5 s"),
         ("test", "tests stack passed; 12 passed"),
         ("scan", "scan by trivy 0.59.1: clean; 3 low"),
+        ("licences", "licences: allowed; 200 allowed"),
         ("rebuild", "rebuilt by second: the same digest"),
         ("push", "registry.example.org/team/airflow: core-20261130.01, 1.0 kB sent"),
         ("request", "asked for prod; CVE-2026-1"),

@@ -28,7 +28,7 @@ TABLES = ("entries", "nodes", "marks", "documents", MIGRATIONS_TABLE)
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of every kind of entry, with documents, in one file."""
     path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    documents = iter_documents(20)
+    documents = iter_documents(len(events_of_every_kind()))
     make_ledger(path, [NewEntry(event=event, documents=[next(documents)]) for event in events_of_every_kind()])
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -80,7 +80,7 @@ def every_cell() -> Iterator[tuple[str, int, str]]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
-        documents = iter_documents(20)
+        documents = iter_documents(len(events_of_every_kind()))
         make_ledger(path, [NewEntry(event=event, documents=[next(documents)]) for event in events_of_every_kind()])
         connection = sqlite3.connect(path)
         for table in TABLES:
@@ -218,11 +218,11 @@ def cut_tail(connection: sqlite3.Connection, keep: int) -> None:
 
 
 def test_a_cut_tail_is_found_by_a_head_from_outside_and_only_so(whole: Path, tmp_path: Path) -> None:
-    path = changed(whole, tmp_path, lambda connection: cut_tail(connection, 8))
+    path = changed(whole, tmp_path, lambda connection: cut_tail(connection, 9))
     assert check_ledger(path).problems == ()
     verdict = check_ledger(path, head=head_of(whole))
-    assert found(verdict) == "the head: there were 14 entries; 6 of them are missing"
-    assert verdict.first_bad_entry == 8
+    assert found(verdict) == "the head: there were 15 entries; 6 of them are missing"
+    assert verdict.first_bad_entry == 9
 
 
 def test_a_ledger_that_went_on_still_holds_what_a_head_says(whole: Path, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_ledger_that_went_on_still_holds_what_a_head_says(whole: Path, tmp_pat
 
 
 def test_a_tail_written_anew_is_found_by_a_head_from_outside(whole: Path, tmp_path: Path) -> None:
-    path = changed(whole, tmp_path, lambda connection: cut_tail(connection, 8))
+    path = changed(whole, tmp_path, lambda connection: cut_tail(connection, 9))
     with SqliteLedger(path, Ticking(), write=True) as ledger:
         ledger.append([NewEntry(event=make_build("gcp"))] * 8, ALICE)
     assert check_ledger(path).problems == ()

@@ -1,6 +1,7 @@
 """Each rule: what meets it, what does not, what is said, and the way out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from tests.support.channels import ALICE, BOB, CAROL, DAY, HOUR, START, person
 from tests.support.evidence import (
     IMAGE,
     OTHER,
+    TODAYS,
     approved,
     evidence,
+    licences,
     newest_first,
     promoted,
     ran,
@@ -293,15 +296,70 @@ def test_the_way_to_approvals_names_who_is_left() -> None:
     assert look(BOTH, evidence()).way.startswith("by somebody else: ")
 
 
+ALLOWED = rules(licences="allowed", licence_rules=TODAYS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "facts", "met", "found", "way"),
+    [
+        (ALLOWED, [licences(3)], True, f"allowed at {format_time(START)}", ""),
+        (ALLOWED, [licences(3, until=START + 1)], True, f"allowed at {format_time(START)}", ""),
+        (
+            ALLOWED,
+            [licences(3, until=START)],
+            False,
+            f"allowed at {format_time(START)}; an exception ended at {format_time(START)}",
+            f"airflow-kubler licences {SHORT} --record",
+        ),
+        (
+            ALLOWED,
+            [licences(3, rules=OTHER)],
+            False,
+            f"allowed at {format_time(START)}, under other rules than those of today",
+            f"airflow-kubler licences {SHORT} --record",
+        ),
+        (
+            ALLOWED,
+            [licences(5, allowed=False), licences(3)],
+            False,
+            f"refused at {format_time(START)}",
+            f"airflow-kubler licences {SHORT} shows which; mend it, then with --record again",
+        ),
+        (ALLOWED, [], False, "they were not looked at", f"airflow-kubler licences {SHORT} --record"),
+        (
+            rules(licences="allowed"),
+            [licences(3)],
+            False,
+            "there are no rules of licences",
+            "write stacks/licences.toml: docs/licences.md shows one",
+        ),
+    ],
+    ids=["allowed", "excepted", "exception-ended", "other-rules", "refused", "not-looked-at", "no-rules"],
+)
+def test_licences_must_be_allowed_under_the_rules_of_today(
+    wanted: ChannelRules, facts: Sequence[Any], found: str, way: str, *, met: bool
+) -> None:
+    judged = look(wanted, evidence(licences=facts))
+    assert (judged.check.met, judged.check.found, judged.way) == (met, found, way)
+    assert judged.check.evidence == tuple(fact.entry.number for fact in facts[:1] if wanted.licence_rules)
+
+
+def test_rules_that_ask_for_no_licences_have_the_digest_that_they_always_had() -> None:
+    plain = rules(approvals=1)
+    assert replace(plain, licence_rules=TODAYS).digest == plain.digest
+    assert replace(ALLOWED, licence_rules=OTHER).digest != ALLOWED.digest
+
+
 def test_every_rule_is_checked_in_its_order() -> None:
-    every = rules(after="staging", tests=True, scan="clean", rebuilds=1, approvals=1, fresh_s=1)
-    judged = judge(every, evidence(), Asked(promoter="alice", now=START + DAY))
+    judged = judge(rules(**EVERY), evidence(), Asked(promoter="alice", now=START + DAY))
     assert tuple(one.check.rule for one in judged) == RULES
     assert not is_met(judged)
     assert all(one.way for one in judged)
 
 
-EVERY = {"after": "staging", "tests": True, "scan": "clean", "rebuilds": 1, "approvals": 1, "fresh_s": 1}
+EVERY = {
+    "after": "staging", "tests": True, "scan": "clean", "licences": "allowed", "rebuilds": 1, "approvals": 1, "fresh_s": 1
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

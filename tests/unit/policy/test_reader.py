@@ -20,6 +20,7 @@ after-for = "12h"
 tests = ["stack", "smoke"]
 scan = "clean-or-waived"
 scan-age = "7d"
+licences = "allowed"
 rebuilds = 2
 rebuilds-signed = true
 approvals = 1
@@ -51,6 +52,7 @@ def test_every_key_is_read() -> None:
             tests=("stack", "smoke"),
             scan="clean-or-waived",
             scan_age_s=7 * DAY,
+            licences="allowed",
             rebuilds=2,
             rebuilds_signed=True,
             approvals=1,
@@ -144,6 +146,7 @@ def test_a_channel_may_be_of_some_stacks_alone() -> None:
         (section("after-for = '7d'"), "stacks/channels.toml: channels[0].after-for: says nothing without after"),
         (section("approvals-age = '7d'"), "stacks/channels.toml: channels[0].approvals-age: says nothing without approvals"),
         (section("approvers = ['bob']"), "stacks/channels.toml: channels[0].approvers: says nothing without approvals"),
+        (section("licences = 'all'"), "stacks/channels.toml: channels[0].licences: unknown value 'all'\n  did you mean 'allowed'?"),
         (section("fresh = 30"), "stacks/channels.toml: channels[0].fresh: must be a text, is a whole number"),
         (section("rebuilds-signed = true"), "stacks/channels.toml: channels[0].rebuilds-signed: says nothing without rebuilds"),
         (section("rebuilds = -1"), "stacks/channels.toml: channels[0].rebuilds: must be from 0 to 100, is -1"),

@@ -35,6 +35,7 @@ def test_files_that_locks_name_are_not_tracked() -> None:
         "stacks/channels.toml",
         "stacks/etl/README.md",
         "stacks/etl/stack.toml",
+        "stacks/licences.toml",
     ]
 
 

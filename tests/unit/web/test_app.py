@@ -152,7 +152,7 @@ def test_an_image_is_found_by_index_manifest_and_config(client: Client) -> None:
 def test_the_head_is_that_of_the_ledger(client: Client, ledger_path: Path) -> None:
     with SqliteLedger(ledger_path, Ticking(), write=False) as ledger:
         assert client.get("/v1/head").text == ledger.head().text
-    assert client.get("/v1/head").text.startswith(f"{ORIGIN}\n14\n")
+    assert client.get("/v1/head").text.startswith(f"{ORIGIN}\n15\n")
 
 
 def test_the_description_names_every_address(client: Client) -> None:
@@ -167,7 +167,7 @@ def test_the_description_names_every_address(client: Client) -> None:
 
 
 def test_readiness_says_how_long_the_ledger_is(client: Client) -> None:
-    assert client.get("/readyz").json() == {"entries": 14}
+    assert client.get("/readyz").json() == {"entries": 15}
 
 
 class Failing:
