@@ -7,6 +7,7 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.platform import platform_of_machine
 from builder.usecase.build_base import build_base
 from builder.wiring.images import build_tools
+from tests.support.bills import iter_components
 from tests.support.registries import skopeo
 from tests.support.tools import ROOT, registry, run_tool
 
@@ -88,6 +90,32 @@ def test_core_on_an_image_has_the_images_layers_and_its_own_distributions(projec
     assert ours[4:] == core[3:]
     said = kubler(project, "run", "core", "--", "airflow", "version")
     assert said.strip().endswith("3.3.2")
+
+
+def test_the_bill_of_an_image_on_an_image_lists_what_that_on_its_debs_does(project: Path, trixie: Path) -> None:
+    lock_base(project, f'layout = "{trixie}"')
+    put_core_on(project)
+    ours, core = (json.loads(kubler(folder, "sbom", "core", "--platform", PLATFORM.name)) for folder in (project, ROOT))
+
+    def listed(bill: dict[str, Any]) -> dict[str, Any]:
+        return {one["purl"]: one.get("licenses") for one in iter_components(bill) if "purl" in one}
+
+    assert listed(ours).keys() == listed(core).keys()
+    # Its copyright file is another package's, by a link of folders that the base leaves out: in the image it has none.
+    differ = {purl for purl, licences in listed(core).items() if listed(ours)[purl] != licences}
+    assert {purl.partition("@")[0] for purl in differ} == {"pkg:deb/debian/libncursesw6"}
+    assert [one["version"] for one in ours["components"] if one["type"] == "operating-system"] == ["13.8"]
+    # Without the layers, the lock of the base still says its packages.
+    names = [
+        {
+            one["name"]
+            for one in json.loads(kubler(folder, "lock", "export", "core", "--format", "cyclonedx"))["components"]
+        }
+        for folder in (project, ROOT)
+    ]
+    assert {name for name in names[1] if not name.startswith("/")} == {
+        name for name in names[0] if not name.startswith("/")
+    }
 
 
 def test_an_image_is_pulled_by_digest_and_the_lock_is_that_of_the_layout(

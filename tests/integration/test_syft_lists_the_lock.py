@@ -7,38 +7,18 @@ site-packages.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from builder.oci.index import Index, dump_index
-from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE
 from builder.platform import PLATFORMS
 from tests.conftest import Built
 from tests.support.core_image import SITE, base_lock, stack_lock
+from tests.support.scanners import SyftScan, one_platform, scan_by_syft
 from tests.support.tools import require_tool
 
 pytestmark = [pytest.mark.network, pytest.mark.tools, pytest.mark.slow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """One platform of the image, as syft sees it."""
-
-    architecture: str
-    found: Sequence[Mapping[str, Any]]
-    distro: Mapping[str, Any]
-
-    def places(self, item: Mapping[str, Any]) -> list[str]:
-        """Where an item was seen, without the leading slash."""
-        return [place["path"].removeprefix("/") for place in item["locations"]]
 
 
 @pytest.fixture(scope="session")
@@ -48,34 +28,21 @@ def syft() -> str:
 
 
 @pytest.fixture(scope="module", params=["amd64", "arm64"])
-def scan(request: pytest.FixtureRequest, syft: str, core: Built, tmp_path_factory: pytest.TempPathFactory) -> Scan:
+def scan(request: pytest.FixtureRequest, syft: str, core: Built, tmp_path_factory: pytest.TempPathFactory) -> SyftScan:
     """Scan one platform of core."""
-    folder = _one_platform(core, request.param, tmp_path_factory.mktemp(request.param))
-    env = {"PATH": os.defpath, "HOME": str(folder), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run(
-        [syft, "scan", f"oci-dir:{folder}", "--output", "json"], capture_output=True, text=True, env=env, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    return Scan(architecture=request.param, found=told["artifacts"], distro=told["distro"])
+    assert syft
+    folder = one_platform(core.folder, core.platform(request.param), tmp_path_factory.mktemp(request.param))
+    return scan_by_syft(folder, request.param)
 
 
-def _one_platform(built: Built, architecture: str, folder: Path) -> Path:
-    """Make a layout that names one platform's manifest: syft 1.18 reads no image index from a folder."""
-    (folder / "blobs").symlink_to(built.folder / "blobs")
-    (folder / LAYOUT_FILE).write_bytes(LAYOUT_BYTES)
-    (folder / INDEX_FILE).write_bytes(dump_index(Index(manifests=(built.platform(architecture).descriptor,))))
-    return folder
-
-
-def test_debs_are_those_of_the_lock(scan: Scan) -> None:
+def test_debs_are_those_of_the_lock(scan: SyftScan) -> None:
     found = [(item["name"], item["version"]) for item in scan.found if item["type"] == "deb"]
     platform = PLATFORMS[f"linux/{scan.architecture}"]
     debs = base_lock(stack_lock("core").base).debs
     assert sorted(found) == sorted((deb.package, deb.version) for deb in debs if platform in deb.platforms)
 
 
-def test_distributions_are_those_of_the_lock(scan: Scan) -> None:
+def test_distributions_are_those_of_the_lock(scan: SyftScan) -> None:
     lock = stack_lock("core")
     found = [
         (canonicalize_name(item["name"]), item["version"])
@@ -86,13 +53,13 @@ def test_distributions_are_those_of_the_lock(scan: Scan) -> None:
     assert sorted(found) == sorted((candidate.project, candidate.version) for candidate in candidates)
 
 
-def test_whatever_else_is_found_lies_inside_a_distribution(scan: Scan) -> None:
+def test_whatever_else_is_found_lies_inside_a_distribution(scan: SyftScan) -> None:
     site = _site(stack_lock("core").python_version)
     others = [path for item in scan.found if item["type"] != "deb" for path in scan.places(item)]
     assert [path for path in others if not path.startswith(site)] == []
 
 
-def test_the_release_of_debian_is_known(scan: Scan) -> None:
+def test_the_release_of_debian_is_known(scan: SyftScan) -> None:
     assert (scan.distro["id"], scan.distro["versionID"]) == ("debian", "13")
 
 
