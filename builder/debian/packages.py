@@ -61,6 +61,8 @@ class Candidate:
     version: str
     architecture: str
     source: str
+    source_version: str
+    """Of the source package, which security trackers speak of: a binary package may have another one."""
     suite: str
     pool_path: str
     file: LockedFile
@@ -151,11 +153,13 @@ def parse_candidate(paragraph: str, *, suite: str) -> Candidate:
         pool_path = _matching(POOL_PATH, fields, "Filename")
         package = _matching(_NAME, fields, "Package")
         size = int(_matching(_SIZE, fields, "Size"))
+        source, source_version = _source(fields.get("Source") or package)
         return Candidate(
             package=package,
             version=_matching(_VERSION, fields, "Version"),
             architecture=fields["Architecture"],
-            source=(fields.get("Source") or package).split()[0],
+            source=source,
+            source_version=source_version or fields["Version"],
             suite=suite,
             pool_path=pool_path,
             file=LockedFile(name=pool_path.rpartition("/")[2], size=size, sha256=Digest(fields["SHA256"])),
@@ -179,6 +183,12 @@ def _decoded(data: bytes, suite: str) -> str:
 
 def _version_key(candidate: Candidate) -> NativeVersion:
     return NativeVersion(candidate.version)
+
+
+def _source(text: str) -> tuple[str, str]:
+    """Part `openssl (3.5.1-1)`; without a version the source has the package's."""
+    name, _, rest = text.partition(" ")
+    return name, rest.strip().removeprefix("(").removesuffix(")")
 
 
 def _matching(pattern: re.Pattern[str], fields: Mapping[str, str], name: str) -> str:

@@ -10,13 +10,8 @@
 from __future__ import annotations
 
 import json
-import os
-import selectors
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +19,7 @@ from pathlib import Path
 
 from builder.entry import Entry, file_entry
 from builder.errors import ToolError
+from builder.run.confined import NOBODY, PROGRAM, find_way, watch
 from builder.run.namespaces import Spec
 from builder.sdist import driver
 from builder.sdist.driver import Request
@@ -33,10 +29,7 @@ EPOCH = 1_790_000_000
 """What builds take for the time: the same second that files in layers have."""
 REQUIRES = "build/requires"
 """The virtual environment of build requirements, relative to the root."""
-USER, _GROUP = 61_184, 61_184
-"""Between Debian's and systemd's ranges: nobody's. So a limit of processes counts those of builds alone."""
-_PROGRAM = (sys.executable, "-P", "-m", "builder.run.namespaces")
-_TAIL = 64 << 10
+USER = NOBODY
 _HINT = "run as root, allow user namespaces, or ask for versions that have wheels"
 ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
@@ -114,15 +107,15 @@ class Cell:
             fill_folder(folder, task)
             spec = _make_spec(folder, task, as_root=as_root)
             (folder / "spec.json").write_text(json.dumps(spec))
-            argv = [*_PROGRAM, str(folder / "spec.json")]
-            status, timed_out, output = _watch(argv, task.limits.wall_s)
+            argv = [*PROGRAM, str(folder / "spec.json")]
+            ended = watch(argv, task.limits.wall_s)
             failure = folder / "failure"
             if failure.exists() and (text := failure.read_text()):
                 message = f"no isolated build can be started here: {text}"
-                raise ToolError(message, argv=argv, exit_status=status, hint=_HINT)
+                raise ToolError(message, argv=argv, exit_status=ended.status, hint=_HINT)
             with (folder / "result").open("rb") as stream:
                 result = stream.read(task.limits.file_size)
-        return CellAnswer(status=status, timed_out=timed_out, output=output, result=result)
+        return CellAnswer(status=ended.status, timed_out=ended.timed_out, output=ended.output, result=result)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -136,16 +129,10 @@ class Cell:
     def _may_be_root(self) -> bool:
         """Find out which way is open: root's, or a user namespace."""
         if self._as_root is None:
-            ways = ([True] if os.geteuid() == 0 else []) + [False]
-            reasons = []
-            for way in ways:
-                argv = [*_PROGRAM, "--probe", *(["root"] if way else [])]
-                done = subprocess.run(argv, capture_output=True, text=True, check=False)
-                if done.returncode == 0:
-                    self._as_root = way
-                    return way
-                reasons.append(done.stderr.strip().rpartition("\n")[2])
-            raise ToolError(f"no isolated build is possible here: {'; '.join(reasons)}", argv=["userns"], hint=_HINT)
+            self._as_root, reasons = find_way()
+            if self._as_root is None:
+                message = f"no isolated build is possible here: {'; '.join(reasons)}"
+                raise ToolError(message, argv=["userns"], hint=_HINT)
         return self._as_root
 
 
@@ -182,7 +169,7 @@ def _make_spec(folder: Path, task: CellTask, *, as_root: bool) -> Spec:
         env=ENVIRONMENT,
         workdir="/build",
         uid=USER,
-        gid=_GROUP,
+        gid=USER,
         root=str(task.root),
         read_only=True,
         network=False,
@@ -205,34 +192,3 @@ def _make_spec(folder: Path, task: CellTask, *, as_root: bool) -> Spec:
             "nproc": limits.processes,
         },
     )
-
-
-def _watch(argv: Sequence[str], wall_s: float) -> tuple[int, bool, str]:
-    """Run a program to its end or the end of its time; keep the end of what it says."""
-    tail = bytearray()
-    deadline = time.monotonic() + wall_s
-    timed_out = False
-    with (
-        subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as process,
-        selectors.DefaultSelector() as selector,
-    ):
-        assert process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
-        selector.register(process.stdout, selectors.EVENT_READ)
-        try:
-            while not timed_out:
-                left = deadline - time.monotonic()
-                timed_out = left <= 0
-                if selector.select(max(0.0, left)):
-                    chunk = os.read(process.stdout.fileno(), _TAIL)
-                    if not chunk:
-                        break
-                    tail += chunk
-                    del tail[:-_TAIL]
-        finally:
-            # With its first process everything in the cell ends; where it ended by itself this does nothing.
-            if timed_out or sys.exc_info()[0] is not None:
-                process.kill()
-        status = process.wait()
-    return (status if status >= 0 else 128 - status), timed_out, tail.decode("utf-8", "replace")

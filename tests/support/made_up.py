@@ -53,9 +53,17 @@ class FakeCompilers:
         yield FakeCompiler()
 
 
-def make_deb(package: str, files: Mapping[str, bytes], *, architecture: str = "amd64", version: str = "1.0-1") -> bytes:
+def make_deb(
+    package: str,
+    files: Mapping[str, bytes],
+    *,
+    architecture: str = "amd64",
+    version: str = "1.0-1",
+    source: str = "",
+) -> bytes:
     """Write a deb; a path that ends in a slash is a folder, content that begins with `->` makes a symbolic link."""
     control = f"Package: {package}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: Nobody\n"
+    control += f"Source: {source}\n" if source else ""
     members = [
         ("debian-binary", b"2.0\n"),
         ("control.tar.xz", _tar({"control": control.encode()})),
