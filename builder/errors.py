@@ -143,6 +143,10 @@ class SignatureError(BuilderError):
     exit_code: ClassVar[int] = 1
 
 
+class ScanError(BuilderError):
+    """An image could not be scanned: what a scanner said, or did not say, is never taken for clean."""
+
+
 class ToolError(BuilderError):
     """A foreign program is missing or failed.
 
