@@ -12,6 +12,8 @@ RESERVED = {
     "bases": "stacks/bases/ holds something else",
     "export": "`airflow-kubler lock export` is a command; take another name",
     "import": "`airflow-kubler lock import` is a command; take another name",
+    "db": "`airflow-kubler scan db` is a command; take another name",
+    "vex": "stacks/vex/ holds waivers",
 }
 """Names that no stack may have, and why."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
