@@ -2,6 +2,7 @@
 
 stacks/<name>/stack.toml  requirements.in  files/        stacks/bases/<name>.toml
 stacks/indexes.toml  stacks/channels.toml  stacks/keys.toml  stacks/licences.toml
+stacks/scan.toml  stacks/vex/*.json  stacks/<name>/vex/*.json
 locks/pylock.<name>.toml  locks/base.<name>.toml         locks/files/<sha256>/<file name>
 locks/constraints.<Airflow>-py<Python>.txt  locks/constraints.<stack>.txt
 """
@@ -64,6 +65,17 @@ class Project:
     def licences_path(self) -> Path:
         """The file that says which licences images may hold, there or not."""
         return self.stacks_folder / "licences.toml"
+
+    @property
+    def scan_path(self) -> Path:
+        """The file that says how images are scanned, there or not."""
+        return self.stacks_folder / "scan.toml"
+
+    def waiver_paths(self) -> tuple[tuple[str, Path], ...]:
+        """List the files of waivers, each with the stack that it is for, empty for all: by their place."""
+        folders = [("", self.stacks_folder / "vex")]
+        folders += [(name, self.stacks_folder / name / "vex") for name in self.stack_names()]
+        return tuple((stack, path) for stack, folder in folders for path in sorted(folder.glob("*.json")))
 
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""

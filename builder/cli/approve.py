@@ -25,7 +25,7 @@ def command(context: Context, /, stack: str, target: str, channel: str, *, as_js
     It counts once for each person, never for who asks for the move or makes it. Until there are identities, who you are is what
     this machine says.
     """
-    from builder.policy.checks import shorten
+    from builder.policy.judged import shorten
     from builder.usecase.approve import ApproveRequest, approve
     from builder.usecase.channel_evidence import load_channels
     from builder.wiring.ledgers import clock, open_ledger, this_actor

@@ -10,7 +10,7 @@ from builder.cli.options import json_option, stacks_argument
 from builder.cli.output import render_table, show_json, show_text
 from builder.cli.root import Context
 from builder.ledger.entry import format_time
-from builder.policy.checks import shorten
+from builder.policy.judged import shorten
 from builder.usecase.channel_evidence import load_channels
 from builder.usecase.channels import ChannelLine, Waiting, list_channels
 from builder.wiring.ledgers import clock, open_ledger

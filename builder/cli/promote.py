@@ -33,9 +33,12 @@ def command(context: Context, /, stack: str, target: str, channel: str, reason: 
     """
     from builder.usecase.channel_evidence import load_channels
     from builder.usecase.promote import PromoteRequest
+    from builder.usecase.waivers import load_given
 
-    rules = load_channels(context.project()).rules_for(stack, channel)
-    request = PromoteRequest(stack=stack, rules=rules, target=target, reason=reason, ask=ask)
+    project = context.project()
+    rules = load_channels(project).rules_for(stack, channel)
+    given = load_given(project, stack, (rules,))
+    request = PromoteRequest(stack=stack, rules=rules, target=target, reason=reason, ask=ask, given=given)
     return carry_out(context, request, **how)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from builder.cli.output import render_table
 from builder.ledger.entry import Entry
 from builder.migrations.advice import Step
-from builder.policy.checks import Judged, shorten
+from builder.policy.judged import Judged, shorten
 from builder.usecase.database_move import DatabaseAdvice
 from builder.usecase.follow_tag import FollowedTag
 from builder.usecase.promote import Promotion

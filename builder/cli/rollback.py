@@ -27,12 +27,15 @@ def command(context: Context, /, stack: str, channel: str, target: str, reason: 
     """
     from builder.usecase.channel_evidence import load_channels
     from builder.usecase.promote import PromoteRequest
+    from builder.usecase.waivers import load_rollback_given
 
-    rules = load_channels(context.project()).rules_for(stack, channel)
+    project = context.project()
+    rules = load_channels(project).rules_for(stack, channel)
+    given = load_rollback_given(project, stack, rules)
     if target:
         if not reason.strip():
             raise click.UsageError("--to goes with --reason: why is it moved back?")
-        request = PromoteRequest(stack=stack, rules=rules, target=target, reason=reason, rollback=True)
+        request = PromoteRequest(stack=stack, rules=rules, target=target, reason=reason, rollback=True, given=given)
         return carry_out(context, request, **how)
     if how["push_tag"] or how["dry_run"] or reason:
         raise click.UsageError("--push-tag, --dry-run and --reason go with --to.")
@@ -42,7 +45,7 @@ def command(context: Context, /, stack: str, channel: str, target: str, reason: 
     from builder.wiring.ledgers import clock, open_ledger, this_actor
 
     with open_ledger(context.ledger_path()) as ledger:
-        proposals = propose_rollback(ledger, stack, rules, this_actor(), clock(), most=last)
+        proposals = propose_rollback(ledger, stack, rules, this_actor(), clock(), most=last, given=given)
     if how["as_json"]:
         show_json([proposal_to_dict(one) for one in proposals])
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from builder.cli.promotion_view import promotion_to_dict, render_database
 from builder.lock.diff import LockDiff
-from builder.policy.checks import shorten
+from builder.policy.judged import shorten
 from builder.usecase.rollback import Proposal
 
 _MOST_NAMED = 4

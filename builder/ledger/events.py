@@ -163,6 +163,20 @@ class Scanned(Event, frozen=True, kw_only=True):
     summary: str = ""
     stack: str = ""
     """As of a test."""
+    scanner_sha256: str = ""
+    """Of the scanner's program, hexadecimal; empty where another system scanned."""
+    pinned: bool = False
+    isolated: bool = False
+    database_updated: int = 0
+    """These three as the document of findings has them: builder/finding/document.py."""
+    findings: str = ""
+    """Digest of that document; empty where another system scanned, or nobody could."""
+    reports: Mapping[str, str] = {}
+    """Digest of the scanner's own report, by platform."""
+    parts: Mapping[str, int] = {}
+    """Findings that nothing waives, by whose they are: `base`, `tested`, `shared`, `own`."""
+    waived: int = 0
+    """Findings that waivers let pass when it was scanned; not among those that `counts` counts."""
 
 
 class LicencesJudged(Event, frozen=True, kw_only=True):

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from builder.ledger.entry import format_time
 from builder.ledger.events import Check, Rebuilt, Tested
 from builder.policy.approvals import count_approvals, requesters
 from builder.policy.evidence import Evidence, Fact
+from builder.policy.judged import PROGRAM, Asked, Judged, make_judged, numbers_of, render_span, shorten
 from builder.policy.rules import RULES, ChannelRules
-
-PROGRAM: Final = "airflow-kubler"
-NOT_SCANNED: Final = "not scanned"
-_SHORT: Final = len("sha256:") + 12
-_DAY: Final = 86_400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Who wants to move a channel, and when."""
-
-    promoter: str
-    """His name."""
-    now: int
-    """Seconds since the epoch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A rule, checked."""
-
-    check: Check
-    way: str = ""
-    """How to meet it: a command where there is one; empty where it is met."""
-
-    @property
-    def lacks(self) -> bool:
-        """Whether the move may not be made for it."""
-        return not self.check.met and not self.check.skipped
-
+from builder.policy.scan import check_scan
 
 _Rule = Callable[[ChannelRules, Evidence, Asked], Judged | None]
 
@@ -57,24 +28,13 @@ def judge_rollback(rules: ChannelRules, evidence: Evidence, asked: Asked) -> tup
     met = bool(stood)
     found = f"stood for it from {format_time(stood[0].entry.time)} on" if met else "never stood for it"
     way = "" if met else f"{PROGRAM} rollback {evidence.stack} --channel {evidence.channel}, to see what it stood for"
-    recorded = _judged("recorded", met=met, found=found, evidence=_numbers(stood), way=way)
+    recorded = make_judged("recorded", met=met, found=found, evidence=numbers_of(stood), way=way)
     return (recorded, *(_excuse(judged, rules) for judged in judge(rules, evidence, asked)))
 
 
 def is_met(judged: Sequence[Judged]) -> bool:
     """Tell whether a move may be made."""
     return not any(one.lacks for one in judged)
-
-
-def shorten(digest: str) -> str:
-    """Write as much of a digest as people compare, and commands take."""
-    return digest[:_SHORT]
-
-
-def render_span(seconds: int) -> str:
-    """Write a span of time, as `7 days` or `12 hours`."""
-    count, unit = (seconds // _DAY, "day") if seconds % _DAY == 0 else (seconds // 3600, "hour")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _excuse(judged: Judged, rules: ChannelRules) -> Judged:
@@ -85,14 +45,6 @@ def _excuse(judged: Judged, rules: ChannelRules) -> Judged:
     return Judged(check=skipped)
 
 
-def _judged(rule: str, *, met: bool, found: str, evidence: Sequence[int] = (), way: str = "") -> Judged:
-    return Judged(check=Check(rule=rule, met=met, found=found, evidence=tuple(evidence)), way="" if met else way)
-
-
-def _numbers(facts: Sequence[Fact[Any]]) -> tuple[int, ...]:
-    return tuple(fact.entry.number for fact in facts)
-
-
 def _check_after(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
     if not rules.after:
         return None
@@ -100,18 +52,18 @@ def _check_after(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judge
     if standing is None or standing.digest != evidence.digest:
         found = f"{rules.after} stands for {shorten(standing.digest) if standing else 'nothing'}"
         way = f"{PROGRAM} promote {evidence.stack} --to {rules.after} {shorten(evidence.digest)}"
-        return _judged(
-            "after", met=False, found=found, evidence=_numbers(standing.promotions[:1] if standing else ()), way=way
+        return make_judged(
+            "after", met=False, found=found, evidence=numbers_of(standing.promotions[:1] if standing else ()), way=way
         )
     due = standing.since + rules.after_for_s
     found = f"{rules.after} stands for it since {format_time(standing.since)}"
     if asked.now < due:
         found += f", and must for {render_span(rules.after_for_s)}"
-    return _judged(
+    return make_judged(
         "after",
         met=asked.now >= due,
         found=found,
-        evidence=_numbers(standing.promotions),
+        evidence=numbers_of(standing.promotions),
         way=f"wait until {format_time(due)}",
     )
 
@@ -131,7 +83,7 @@ def _check_tests(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judge
         lines, missing = ["no test is on record"], ["stack"]
     again = (*failed, *missing)
     way = f"test it, then {PROGRAM} record test {shorten(evidence.digest)} --name {again[0]} --passed" if again else ""
-    return _judged(
+    return make_judged(
         "tests",
         met=not lines,
         found=", ".join(lines) or f"{', '.join(wanted)} passed",
@@ -140,38 +92,16 @@ def _check_tests(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judge
     )
 
 
-def _check_scan(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
-    if not rules.scan:
-        return None
-    way = f"scan it, then {PROGRAM} record scan {shorten(evidence.digest)} --result clean"
-    # A scanner that could not scan says nothing about the image: the last one that could does.
-    done = next((fact for fact in evidence.scans if fact.event.result != NOT_SCANNED), None)
-    if done is None:
-        tried = evidence.scans[:1]
-        found = "it could not be scanned" if tried else "no scan is on record"
-        return _judged("scan", met=False, found=found, evidence=_numbers(tried), way=way)
-    result, when = done.event.result, format_time(done.entry.time)
-    good = result == "clean" or (result == "waived" and rules.scan == "clean-or-waived")
-    old = bool(rules.scan_age_s) and asked.now - done.entry.time > rules.scan_age_s
-    found = f"{result} at {when}"
-    if old:
-        found += f", more than {render_span(rules.scan_age_s)} ago"
-    if not good:
-        allowed = " or waived" if rules.scan == "clean-or-waived" else ""
-        way = f"mend or waive what it found, so that it is clean{allowed}; {way}"
-    return _judged("scan", met=good and not old, found=found, evidence=_numbers((done,)), way=way)
-
-
 def _check_licences(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
     if not rules.licences:
         return None
     way = f"{PROGRAM} licences {shorten(evidence.digest)} --record"
     if not rules.licence_rules:
         found, way = "there are no rules of licences", "write stacks/licences.toml: docs/licences.md shows one"
-        return _judged("licences", met=False, found=found, way=way)
+        return make_judged("licences", met=False, found=found, way=way)
     last = next(iter(evidence.licences), None)
     if last is None:
-        return _judged("licences", met=False, found="they were not looked at", way=way)
+        return make_judged("licences", met=False, found="they were not looked at", way=way)
     event, when = last.event, format_time(last.entry.time)
     if not event.allowed:
         found = f"refused at {when}"
@@ -181,8 +111,8 @@ def _check_licences(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Ju
     elif event.until and asked.now >= event.until:
         found = f"allowed at {when}; an exception ended at {format_time(event.until)}"
     else:
-        return _judged("licences", met=True, found=f"allowed at {when}", evidence=_numbers((last,)))
-    return _judged("licences", met=False, found=found, evidence=_numbers((last,)), way=way)
+        return make_judged("licences", met=True, found=f"allowed at {when}", evidence=numbers_of((last,)))
+    return make_judged("licences", met=False, found=found, evidence=numbers_of((last,)), way=way)
 
 
 def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judged | None:
@@ -208,7 +138,7 @@ def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Ju
         way += f" --attest FILE, then attest --statement FILE; here: {PROGRAM} verify ... --signed --type rebuild"
     if other:
         way = f"find out why, mend it, and have it rebuilt again; {way}"
-    return _judged(
+    return make_judged(
         "rebuilds",
         met=len(counted) >= rules.rebuilds and not other,
         found=found,
@@ -252,8 +182,8 @@ def _check_approvals(rules: ChannelRules, evidence: Evidence, asked: Asked) -> J
     left = [str(person) for person in rules.approvers if person.name not in barred]
     whom = " or ".join(left) or ("nobody is left who may" if rules.approvers else "somebody else")
     way = f"by {whom}: {PROGRAM} approve {evidence.stack} --to {evidence.channel} {shorten(evidence.digest)}"
-    return _judged(
-        "approvals", met=approvals.are_enough, found=found, evidence=sorted(_numbers(approvals.counting)), way=way
+    return make_judged(
+        "approvals", met=approvals.are_enough, found=found, evidence=sorted(numbers_of(approvals.counting)), way=way
     )
 
 
@@ -264,13 +194,13 @@ def _check_fresh(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judge
     met = asked.now - built.time <= rules.fresh_s
     found = f"built at {format_time(built.time)}" + ("" if met else f", more than {render_span(rules.fresh_s)} ago")
     way = f"{PROGRAM} lock {evidence.stack} --upgrade, then build and promote that one"
-    return _judged("fresh", met=met, found=found, evidence=(built.number,), way=way)
+    return make_judged("fresh", met=met, found=found, evidence=(built.number,), way=way)
 
 
 _CHECKS: Final[Mapping[str, _Rule]] = {
     "after": _check_after,
     "tests": _check_tests,
-    "scan": _check_scan,
+    "scan": check_scan,
     "licences": _check_licences,
     "rebuilds": _check_rebuilds,
     "approvals": _check_approvals,

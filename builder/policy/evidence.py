@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from builder.finding.document import Findings
+from builder.finding.gate import Given
 from builder.ledger.entry import Entry
 from builder.ledger.events import Approved, Built, Event, LicencesJudged, Promoted, Rebuilt, Requested, Scanned, Tested
 
@@ -47,6 +49,10 @@ class Evidence:
     """Of the channel that comes before it."""
     tests: Sequence[Fact[Tested]] = ()
     scans: Sequence[Fact[Scanned]] = ()
+    findings: Findings | None = None
+    """Of the last scan that came to an end; None where another system scanned."""
+    given: Given = field(default_factory=Given)
+    """Waivers and lists, as they stand in files now."""
     licences: Sequence[Fact[LicencesJudged]] = ()
     rebuilds: Sequence[Fact[Rebuilt]] = ()
     requests: Sequence[Fact[Requested]] = ()

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from builder.errors import StackError
-from builder.policy.rules import LICENCES, LOCAL, RULES, SCANS, STACK, ChannelRules, Person
+from builder.policy.gates import read_gate
+from builder.policy.rules import GATE, LICENCES, LOCAL, RULES, SCANS, STACK, ChannelRules, Person
+from builder.policy.spans import read_span
 from builder.stack.names import is_name, nearest
 from builder.stack.table import Issues, Table, one_of, parse_table
 
 FILE: Final = "stacks/channels.toml"
-_SPAN: Final = re.compile(r"(0|[1-9][0-9]{0,3})(h|d)\Z")
-_SECONDS: Final = {"h": 3600, "d": 86_400}
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _METHODS: Final = (LOCAL,)
 _MOST: Final = 100
@@ -106,17 +106,17 @@ def _read_section(row: Table, place: str, stacks: Sequence[str]) -> Section | No
         row.wrong("stacks", "is empty", hint="leave the key out for all stacks")
     found = {
         "after": _read_after(row),
-        "after_for_s": _read_span(row, "after-for"),
+        "after_for_s": read_span(row, "after-for"),
         "tests": _read_tests(row),
-        "scan": _read_scan(row),
-        "scan_age_s": _read_span(row, "scan-age"),
+        **_read_scan(row),
+        "scan_age_s": read_span(row, "scan-age"),
         "licences": _read_licences(row),
         "rebuilds": row.integer("rebuilds", least=0, most=_MOST),
         "rebuilds_signed": row.truth("rebuilds-signed"),
         "approvals": row.integer("approvals", least=0, most=_MOST),
         "approvers": _read_approvers(row),
-        "approvals_age_s": _read_span(row, "approvals-age"),
-        "fresh_s": _read_span(row, "fresh"),
+        "approvals_age_s": read_span(row, "approvals-age"),
+        "fresh_s": read_span(row, "fresh"),
         "rollback": _read_rollback(row),
         "tag": _read_tag(row),
     }
@@ -139,10 +139,16 @@ def _read_tests(row: Table) -> bool | tuple[str, ...] | None:
     return suites
 
 
-def _read_scan(row: Table) -> str | None:
-    if row.given("scan") is False:
-        return ""
-    return one_of(row, "scan", row.text("scan", hint=f"one of: {', '.join(SCANS)}; false for none"), SCANS)
+def _read_scan(row: Table) -> dict[str, Any]:
+    """Read the rule `scan`: a word, or a gate of clauses; `false` for none."""
+    given = row.given("scan")
+    if given is False:
+        return {"scan": "", "gate": ()}
+    if isinstance(given, dict | list):
+        gate = read_gate(row, "scan")
+        return {"scan": GATE, "gate": gate} if gate else {}
+    word = one_of(row, "scan", row.text("scan", hint=f"one of: {', '.join(SCANS)}; a gate; false for none"), SCANS)
+    return {} if word is None else {"scan": word, "gate": ()}
 
 
 def _read_licences(row: Table) -> str | None:
@@ -150,17 +156,6 @@ def _read_licences(row: Table) -> str | None:
         return ""
     hint = f"one of: {', '.join(LICENCES)}; false for none"
     return one_of(row, "licences", row.text("licences", hint=hint), LICENCES)
-
-
-def _read_span(row: Table, key: str) -> int | None:
-    hint = 'write days or hours in quotes, as "7d" or "12h"; "0d" for none'
-    text = row.text(key, hint=hint)
-    if text is None:
-        return None
-    if not (found := _SPAN.match(text)):
-        row.wrong(key, f"{text[:80]!r} is no span of time", hint=hint)
-        return None
-    return int(found[1]) * _SECONDS[found[2]]
 
 
 def _read_approvers(row: Table) -> tuple[Person, ...] | None:

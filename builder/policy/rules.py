@@ -7,11 +7,16 @@ from typing import Any, Final
 
 from builder.canonical import dump_json
 from builder.digest import Digest
+from builder.finding.gate import EVERYTHING, Clause
 
 FORMAT: Final = 1
 RULES: Final = ("after", "tests", "scan", "licences", "rebuilds", "approvals", "fresh")
 """Names of the rules, in the order in which they are checked."""
-SCANS: Final = ("clean", "clean-or-waived")
+CLEAN: Final = "clean"
+CLEAN_OR_WAIVED: Final = "clean-or-waived"
+SCANS: Final = (CLEAN, CLEAN_OR_WAIVED)
+GATE: Final = "gate"
+"""Stands for a gate of clauses in the place of one of SCANS."""
 LICENCES: Final = ("allowed",)
 STACK: Final = "{stack}"
 """Stands for the stack's name in a tag: images of several stacks may lie in one repository."""
@@ -42,7 +47,9 @@ class ChannelRules:
     tests: bool | tuple[str, ...] = False
     """Suites that must have passed; True for all that are on record, at least one."""
     scan: str = ""
-    """One of SCANS; empty for none."""
+    """One of SCANS, or GATE; empty for none."""
+    gate: tuple[Clause, ...] = ()
+    """The clauses of a GATE."""
     scan_age_s: int = 0
     """How old the scan may be; 0 for any age."""
     licences: str = ""
@@ -67,6 +74,16 @@ class ChannelRules:
     def digest(self) -> Digest:
         """Name the rules: approvals and promotions say under which they were given."""
         return Digest.of(dump_rules(self))
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The gate that findings are judged by: of the words, that everything stops."""
+        return self.gate or EVERYTHING
+
+    @property
+    def asks_for_exploited(self) -> bool:
+        """Tell whether the gate speaks of a list of what is exploited."""
+        return any(clause.exploited for clause in self.gate)
 
     def tag_for(self, stack: str) -> str:
         """Write the tag of a stack; empty where none follows."""
@@ -93,6 +110,8 @@ def rules_to_dict(rules: ChannelRules) -> dict[str, Any]:
         "approvals_age_s": rules.approvals_age_s,
         "fresh_s": rules.fresh_s,
         "rollback": list(rules.rollback),
+        # Only where there is one: approvals of before there were gates are bound to the digest of then.
+        **({"gate": [clause.to_dict() for clause in rules.gate]} if rules.gate else {}),
     }
 
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
+from builder.digest import Digest
 from builder.errors import LedgerError, LedgerMovedError, PromotionError, StackError
+from builder.finding.document import Findings, parse_findings
 from builder.ledger.entry import Actor, Entry
 from builder.ledger.events import (
     Approved,
@@ -25,6 +27,7 @@ from builder.ledger.queries import complete_digest, event_of, find_image, iter_f
 from builder.policy.evidence import Evidence, Fact, Standing
 from builder.policy.reader import FILE, Channels, parse_channels
 from builder.policy.rules import ChannelRules
+from builder.policy.scan import last_scan
 from builder.project import Project
 from builder.stack.names import nearest
 
@@ -91,6 +94,7 @@ def decide(
 def gather(ledger: LedgerReader, stack: str, rules: ChannelRules, build: Fact[Built]) -> Evidence:
     """Read all that the rules of a move ask about."""
     digest, channel = build.event.digest, rules.channel
+    scans = _facts(ledger, digest, Scanned)
     requests = _facts(ledger, digest, Requested)
     approvals, promotions = _facts(ledger, digest, Approved), _facts(ledger, digest, Promoted)
     return Evidence(
@@ -101,13 +105,25 @@ def gather(ledger: LedgerReader, stack: str, rules: ChannelRules, build: Fact[Bu
         standing=find_standing(ledger, stack, channel),
         previous=find_standing(ledger, stack, rules.after) if rules.after else None,
         tests=_facts(ledger, digest, Tested),
-        scans=_facts(ledger, digest, Scanned),
+        scans=scans,
+        findings=_findings(ledger, last_scan(scans)) if rules.scan else None,
         licences=_facts(ledger, digest, LicencesJudged),
         rebuilds=_facts(ledger, digest, Rebuilt),
         requests=[fact for fact in requests if (fact.event.stack, fact.event.channel) == (stack, channel)],
         approvals=[fact for fact in approvals if (fact.event.stack, fact.event.channel) == (stack, channel)],
         promotions=[fact for fact in promotions if (fact.event.stack, fact.event.channel) == (stack, channel)],
     )
+
+
+def _findings(ledger: LedgerReader, done: Fact[Scanned] | None) -> Findings | None:
+    """Read what a scan found; None where another system scanned."""
+    if done is None or not done.event.findings:
+        return None
+    context = f"entry {done.entry.number}: findings"
+    data = ledger.document(Digest.parse(done.event.findings))
+    if data is None:
+        raise LedgerError("the document is not there", context=context, hint="airflow-kubler ledger verify")
+    return parse_findings(data, context=context)
 
 
 def find_standing(ledger: LedgerReader, stack: str, channel: str) -> Standing | None:

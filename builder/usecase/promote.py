@@ -7,16 +7,20 @@ at again. So of two who move a channel at once, the later one sees what the earl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from builder.errors import PromotionError
+from builder.finding.gate import Given
+from builder.finding.vex import dump_vex
 from builder.ledger.entry import Actor, Entry
 from builder.ledger.events import Built, Promoted, Requested
 from builder.ledger.model import Ledger, LedgerReader, NewDocument, NewEntry
-from builder.policy.checks import Asked, Judged, is_met, judge, judge_rollback
+from builder.policy.checks import is_met, judge, judge_rollback
 from builder.policy.evidence import Evidence, Fact
+from builder.policy.judged import Asked, Judged
 from builder.policy.rules import ChannelRules, dump_rules
+from builder.policy.scan import judge_scan
 from builder.usecase.channel_evidence import decide, find_build, find_standing, gather, latest_build
 from builder.usecase.database_move import DatabaseAdvice, advise_on_database
 
@@ -37,6 +41,8 @@ class PromoteRequest:
     rollback: bool = False
     ask: bool = False
     """Where approvals lack, put the wish on record."""
+    given: Given = field(default_factory=Given)
+    """Waivers and lists that findings are judged by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ def promote(ledger: Ledger, request: PromoteRequest, actor: Actor, clock: Callab
     def attempt() -> tuple[Promotion, Sequence[NewEntry]]:
         found, evidence = look(ledger, request, actor, clock())
         if found.outcome == "met":
-            return replace(found, outcome="promoted"), (_promotion(found, request),)
+            return replace(found, outcome="promoted"), (_promotion(found, request, evidence, clock()),)
         if request.ask and _lacks_approvals(found):
             wish = Requested(stack=found.stack, channel=found.channel, digest=found.digest, reason=request.reason)
             asked = replace(found, outcome="requested")
@@ -81,7 +87,7 @@ def promote(ledger: Ledger, request: PromoteRequest, actor: Actor, clock: Callab
 def look(ledger: LedgerReader, request: PromoteRequest, actor: Actor, now: int) -> tuple[Promotion, Evidence]:
     """Check a move against the ledger as it is; writes nothing."""
     rules = request.rules
-    evidence = gather(ledger, request.stack, rules, _target(ledger, request))
+    evidence = replace(gather(ledger, request.stack, rules, _target(ledger, request)), given=request.given)
     before = evidence.standing.digest if evidence.standing else ""
     asked = Asked(promoter=actor.name, now=now)
     judged = judge_rollback(rules, evidence, asked) if request.rollback else judge(rules, evidence, asked)
@@ -126,7 +132,7 @@ def _is_asked_for(evidence: Evidence, actor: Actor) -> bool:
     return any(fact.entry.number > last and fact.entry.actor.name == actor.name for fact in evidence.requests)
 
 
-def _promotion(found: Promotion, request: PromoteRequest) -> NewEntry:
+def _promotion(found: Promotion, request: PromoteRequest, evidence: Evidence, now: int) -> NewEntry:
     rules = request.rules
     event = Promoted(
         stack=found.stack,
@@ -139,4 +145,12 @@ def _promotion(found: Promotion, request: PromoteRequest) -> NewEntry:
         rollback=request.rollback,
         reason=request.reason,
     )
-    return NewEntry(event=event, documents=(NewDocument(data=dump_rules(rules)),))
+    documents = (NewDocument(data=dump_rules(rules)), *_waivers(rules, evidence, now))
+    return NewEntry(event=event, documents=documents)
+
+
+def _waivers(rules: ChannelRules, evidence: Evidence, now: int) -> tuple[NewDocument, ...]:
+    """Keep the waivers that let findings pass, as they stood: files change."""
+    verdict = judge_scan(rules, evidence, now)
+    used = sorted({waiver for _, waiver in verdict.waived.waived}) if verdict else []
+    return (NewDocument(data=dump_vex(used, author=evidence.stack)),) if used else ()

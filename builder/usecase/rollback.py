@@ -8,6 +8,7 @@ from itertools import groupby, islice
 
 from builder.digest import Digest
 from builder.errors import LockInvalidError
+from builder.finding.gate import Given
 from builder.ledger.entry import Actor
 from builder.ledger.events import Promoted
 from builder.ledger.model import LedgerReader
@@ -37,13 +38,22 @@ class Proposal:
 
 
 def propose_rollback(
-    ledger: LedgerReader, stack: str, rules: ChannelRules, actor: Actor, now: int, *, most: int = 5
+    ledger: LedgerReader,
+    stack: str,
+    rules: ChannelRules,
+    actor: Actor,
+    now: int,
+    *,
+    most: int = 5,
+    given: Given | None = None,
 ) -> tuple[Proposal, ...]:
     """List the images that a channel stood for before, the latest first, each once."""
     locks = _Locks(ledger)
     found = []
     for promoted, left in islice(_iter_earlier(ledger, stack, rules.channel), most):
-        request = PromoteRequest(stack=stack, rules=rules, target=promoted.event.digest, rollback=True)
+        request = PromoteRequest(
+            stack=stack, rules=rules, target=promoted.event.digest, rollback=True, given=given or Given()
+        )
         promotion, _ = look(ledger, request, actor, now)
         changes = locks.compare(promotion.before, promotion.digest)
         found.append(Proposal(promoted=promoted, left=left, promotion=promotion, changes=changes))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from builder.ledger.events import Approved
 from builder.policy.approvals import count_approvals
-from builder.policy.checks import Asked, is_met, judge, judge_rollback
+from builder.policy.checks import is_met, judge, judge_rollback
 from builder.policy.evidence import Evidence, Fact
+from builder.policy.judged import Asked
 from builder.policy.rules import RULES, ChannelRules, Person
 from tests.support.channels import DAY, START, person
 from tests.support.evidence import (
