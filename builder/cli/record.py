@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -53,7 +53,7 @@ def test(context: Context, /, digest: str, name: str, summary: str, report: Path
 @_REPORT
 @click.pass_obj
 def scan(
-    context: Context, /, digest: str, result: str, counts: Sequence[str], report: Path | None, **said: str
+    context: Context, /, digest: str, result: str, counts: Sequence[str], report: Path | None, **said: Any
 ) -> None:
     """Record that the image DIGEST was scanned, or could not be."""
     from builder.ledger.events import Scanned
