@@ -61,9 +61,14 @@ class BundleManifest:
 
 def dump_bundle(envelope: Envelope, key: PublicKey) -> bytes:
     """Write a bundle; bytes are stable."""
+    return dump_hinted(envelope, key.hint)
+
+
+def dump_hinted(envelope: Envelope, hint: str) -> bytes:
+    """Write a bundle of a key whose hint alone is known; bytes are stable."""
     value: dict[str, Any] = {
         "mediaType": BUNDLE,
-        "verificationMaterial": {"publicKey": {"hint": key.hint}},
+        "verificationMaterial": {"publicKey": {"hint": hint}},
         "dsseEnvelope": envelope_to_json(envelope),
     }
     return dump_json(value)

@@ -25,7 +25,7 @@ from builder.ledger.documents import DocumentRow, decode, decompress, encode
 from builder.ledger.entry import NOTHING, Actor, Entry, StoredDocument, dump_entry, parse_entry
 from builder.ledger.events import Begun, Built, dump_event, parse_event
 from builder.ledger.marks import marks_of
-from builder.ledger.merkle import inclusion_proof, iter_new_nodes, root_of
+from builder.ledger.merkle import consistency_proof, edge_of, inclusion_proof, iter_new_nodes, root_of
 from builder.ledger.model import NewDocument, NewEntry
 from builder.ledger.note import Checkpoint, check_name
 from builder.ledger.stacks import name_stacks
@@ -125,6 +125,16 @@ class SqliteLedger:
         """List the hashes that prove an entry to be among the first `size`."""
         with self._reading():
             return inclusion_proof(number, size, _node_reader(self._connection))
+
+    def consistency(self, old: int, size: int) -> tuple[bytes, ...]:
+        """List the hashes that prove the first `old` entries to be the beginning of the first `size`."""
+        with self._reading():
+            return consistency_proof(old, size, _node_reader(self._connection))
+
+    def edge(self, size: int) -> tuple[bytes, ...]:
+        """List the roots of the full subtrees of the first `size` entries, the largest first."""
+        with self._reading():
+            return edge_of(size, _node_reader(self._connection))
 
     def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
         """Iterate over entries by number; what is appended meanwhile comes too, where `last` does not end it."""

@@ -50,6 +50,16 @@ def root_of(size: int, read: ReadNode) -> bytes:
     return _range_root(0, size, read) if size else EMPTY_ROOT
 
 
+def edge_of(size: int, read: ReadNode) -> tuple[bytes, ...]:
+    """List the roots of the full subtrees that the first `size` leaves make up, the largest first.
+
+    Whoever has them, and the leaves that follow, finds the roots of both this tree and of all later ones.
+    """
+    levels = [level for level in range(size.bit_length() - 1, -1, -1) if size >> level & 1]
+    # Where a subtree of a level begins, all of the larger ones are before it.
+    return tuple(read(level, (size >> level) - 1) for level in levels)
+
+
 def inclusion_proof(number: int, size: int, read: ReadNode) -> tuple[bytes, ...]:
     """List the hashes that lead from leaf `number` to the root of `size` leaves, lowest first."""
     if not 0 <= number < size:

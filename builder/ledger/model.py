@@ -58,6 +58,25 @@ class LedgerReader(Protocol):
         """Read a document; None where it is not there."""
 
 
+class ProvingLedger(LedgerReader, Protocol):
+    """Reads, and proves that what was read is in a ledger of this head."""
+
+    def lines(self, first: int = 0, last: int | None = None) -> Iterator[bytes]:
+        """Iterate over entries as they are kept."""
+
+    def root_at(self, size: int) -> bytes:
+        """Find the root that the first `size` entries have."""
+
+    def edge(self, size: int) -> tuple[bytes, ...]:
+        """List the roots of the full subtrees of the first `size` entries, the largest first."""
+
+    def proof(self, number: int, size: int) -> tuple[bytes, ...]:
+        """List the hashes that prove an entry to be among the first `size`."""
+
+    def consistency(self, old: int, size: int) -> tuple[bytes, ...]:
+        """List the hashes that prove the first `old` entries to be the beginning of the first `size`."""
+
+
 class Ledger(LedgerReader, Protocol):
     """Reads and appends."""
 

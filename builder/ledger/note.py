@@ -120,9 +120,13 @@ def parse_signing_key(text: str, *, file: str) -> SigningKey:
 
 def sign(checkpoint: Checkpoint, key: SigningKey) -> bytes:
     """Write a checkpoint with a signature: bytes are stable."""
+    return sign_text(checkpoint.text, key)
+
+
+def sign_text(text: str, key: SigningKey) -> bytes:
+    """Write a text, which ends with its last line, as a signed note: bytes are stable."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    text = checkpoint.text
     signature = Ed25519PrivateKey.from_private_bytes(key.seed).sign(text.encode())
     line = base64.b64encode(key.verifying.id + signature).decode()
     return f"{text}\n— {key.name} {line}\n".encode()

@@ -17,7 +17,7 @@ from builder.errors import InvalidInputError, LedgerError, LedgerMovedError, Led
 from builder.ledger.check import check_ledger
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.events import Tested
-from builder.ledger.merkle import verify_inclusion
+from builder.ledger.merkle import verify_consistency, verify_inclusion
 from builder.ledger.model import NewDocument, NewEntry
 from tests.support.ledgers import (
     ALICE,
@@ -89,6 +89,8 @@ def test_an_entry_is_proved_to_be_among_those_of_a_head(tmp_path: Path) -> None:
             assert verify_inclusion(bytes.fromhex(entry.hash.hex), entry.number, head.size, proof, head.root)
         assert ledger.root_at(head.size) == head.root
         assert ledger.root_at(5) != head.root
+        assert verify_consistency(5, ledger.root_at(5), head.size, head.root, ledger.consistency(5, head.size))
+        assert ledger.edge(4) == (ledger.root_at(4),)
 
 
 def test_all_or_none_of_several_entries_are_appended(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from builder.ledger.merkle import (
     EMPTY_ROOT,
     consistency_proof,
+    edge_of,
     inclusion_proof,
     iter_new_nodes,
     leaf_hash,
@@ -122,3 +123,16 @@ def test_proofs_of_what_is_not_there_are_refused() -> None:
         consistency_proof(3, 2, tree.read)
     assert not verify_inclusion(leaf_hash(b"a"), 5, 2, (), b"")
     assert not verify_consistency(0, b"", 2, b"", ())
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_an_edge_and_the_leaves_after_it_make_up_the_tree(size: int, more: int) -> None:
+    leaves = [str(number).encode() for number in range(size + more)]
+    edge = edge_of(size, Tree(leaves).read)
+    assert len(edge) == size.bit_count()
+    held = definition(leaves[:size])
+    if edge:
+        root = edge[-1]
+        for left in reversed(edge[:-1]):
+            root = hashlib.sha256(b"\x01" + left + root).digest()
+        assert root == held
