@@ -15,7 +15,7 @@ ledger/ what happened, policy/ when channels may move, migrations/ what that mea
 attest/ what is said of an image and signed, and whose keys hold.
 sbom/ what is in an image, licence/ under which terms.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
-ledger/ what happened, history/ what it tells of images, picture/ how that looks.
+ledger/ what happened, history/ what it tells of images, audit/ what auditors get of it, picture/ how that looks.
 cluster/ what runs, drift/ how it differs from what the ledger says.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
 """
