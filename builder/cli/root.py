@@ -82,6 +82,7 @@ VERBS: dict[str, Verb] = {
     "drift": Verb("builder.cli.drift:command", "Hold what runs against what the ledger says should."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
     "ledger": Verb("builder.cli.ledger:command", "Begin, check and export the record of what happened."),
+    "audit": Verb("builder.cli.audit:command", "Write evidence of a period for auditors, who check it alone."),
     "serve": Verb("builder.cli.serve:command", "Answer over HTTP what channels stand for."),
     "record": Verb("builder.cli.record:command", "Record what other systems found out about an image."),
     "store": Verb("builder.cli.store:command", "Show, check and clean the store of files."),
