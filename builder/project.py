@@ -77,6 +77,11 @@ class Project:
         folders += [(name, self.stacks_folder / name / "vex") for name in self.stack_names()]
         return tuple((stack, path) for stack, folder in folders for path in sorted(folder.glob("*.json")))
 
+    @property
+    def nightly_path(self) -> Path:
+        """The file that says what a night does, there or not."""
+        return self.stacks_folder / "nightly.toml"
+
     def stack_names(self) -> tuple[str, ...]:
         """List the stacks, sorted: each folder that holds a stack.toml."""
         return tuple(sorted(path.parent.name for path in self.stacks_folder.glob("*/stack.toml")))

@@ -27,8 +27,9 @@ sys.path[:0] = [str(ROOT)]
 
 from builder.digest import Digest  # noqa: E402  needs the path
 from builder.ledger.database import SqliteLedger  # noqa: E402
-from builder.ledger.events import Built, Promoted, Pushed, TagMove, Tested  # noqa: E402
+from builder.ledger.events import Built, Promoted, Pushed, Tested  # noqa: E402
 from builder.ledger.model import NewDocument, NewEntry  # noqa: E402
+from builder.ledger.parts import TagMove  # noqa: E402
 from builder.lock.base import parse_base_lock  # noqa: E402
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock  # noqa: E402
 from tests.support.ledgers import ALICE, Ticking, digest_of, make_build, make_ledger  # noqa: E402

@@ -9,18 +9,7 @@ from typing import Any, Final
 from builder.audit.model import Period, Span
 from builder.audit.verifier.entries import about, leaned_on
 from builder.ledger.entry import Entry
-from builder.ledger.events import (
-    Approved,
-    Attested,
-    Built,
-    Locked,
-    Promoted,
-    Pushed,
-    Removed,
-    Requested,
-    Seen,
-    Signed,
-)
+from builder.ledger.events import Approved, Attested, Built, Locked, Promoted, Pushed, Removed, Requested, Seen, Signed
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LASTING: Final = frozenset(

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import click
 
 from builder.cli.graph_view import render_dot, render_tree, survey_to_dict
 from builder.cli.options import json_option
 from builder.cli.output import show_json, show_text
-from builder.cli.root import Context
+from builder.cli.root import Context, Verb
+from builder.cli.subverbs import VerbWithSubverbs
 from builder.usecase.graph import Survey, survey_project
 from builder.usecase.standing import Standing
 
 
-@click.command()
+class _Graph(VerbWithSubverbs):
+    subverbs: ClassVar = {
+        "affected": Verb("builder.cli.graph_affected:command", "Show what a change of one thing touches."),
+    }
+
+
+@click.command(cls=_Graph)
 @json_option
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "dot", "svg"]), default="text", help="Default: text."

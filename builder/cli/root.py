@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "outdated": Verb("builder.cli.outdated:command", "Show newer releases, and what keeps them away."),
     "distance": Verb("builder.cli.distance:command", "Show how far a stack is from Airflow's tested set."),
     "snapshot": Verb("builder.cli.snapshot:command", "List, compare and pack states of the indexes."),
+    "nightly": Verb("builder.cli.nightly:command", "Lock all again, rebuild what changed, prove the rest unchanged."),
     "fetch": Verb("builder.cli.fetch:command", "Fill the store and locks/files with the files that locks name."),
     "build": Verb("builder.cli.build:command", "Build a stack's image from its lock."),
     "inspect": Verb("builder.cli.inspect:command", "Show an image's layers, their sizes and what owns what."),

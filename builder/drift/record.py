@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from builder.drift.model import Finding, GroupedFinding, Look, Report, Sighting
-from builder.ledger import events
+from builder.ledger import events, parts
 
 _MOST_BYTES: Final = 800_000
 """Of an event: an entry may have a megabyte."""
@@ -54,17 +54,17 @@ def _cut(report: Report, look: Look, most_findings: int, most_workloads: int) ->
     )
 
 
-def _images(sightings: Iterable[Sighting], most_workloads: int) -> Iterator[events.SeenImage]:
+def _images(sightings: Iterable[Sighting], most_workloads: int) -> Iterator[parts.SeenImage]:
     # Those that run come first: where there are too many, finished ones are left out.
     rows = sorted(sightings, key=lambda one: (one.pods == 0, one.digest))[:_MOST_IMAGES]
     for one in sorted(rows, key=lambda one: one.digest):
         workloads = tuple(name[:_LONGEST] for name in one.workloads[:most_workloads])
-        yield events.SeenImage(digest=one.digest, pods=one.pods, workloads=workloads, finished=one.finished)
+        yield parts.SeenImage(digest=one.digest, pods=one.pods, workloads=workloads, finished=one.finished)
 
 
-def _finding(group: GroupedFinding) -> events.Finding:
+def _finding(group: GroupedFinding) -> parts.Finding:
     finding = group.finding
-    return events.Finding(
+    return parts.Finding(
         kind=finding.kind,
         severity=finding.severity.word,
         where=where_of(finding)[:_LONGEST],

@@ -5,6 +5,7 @@ Renderers take out what a terminal or a page would obey.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from builder.ledger.events import (
     Event,
     LicencesJudged,
     Locked,
-    Move,
+    Nightly,
     Promoted,
     Pushed,
     Rebuilt,
@@ -32,6 +33,7 @@ from builder.ledger.events import (
     Tested,
     parse_event,
 )
+from builder.ledger.parts import Move
 from builder.sizes import render_count, render_size
 
 _MOST_MOVES = 4
@@ -97,8 +99,8 @@ def _what(event: Event) -> tuple[str, bool | None]:
             return _join(f"rebuilt by {by}: {'the same digest' if same else 'DIFFERS'}", difference), same
         case Approved(channel=channel, withdrawn=withdrawn, comment=comment):
             return _join(f"approval for {channel}{' withdrawn' if withdrawn else ''}", comment), not withdrawn
-        case Seen():
-            return _seen(event), not event.findings
+        case Seen() | Nightly():
+            return _looked_over(event)
     return _without_outcome(event), None
 
 
@@ -171,6 +173,18 @@ def _judged(event: Scanned | LicencesJudged) -> tuple[str, bool]:
         return _scanned(event), event.result in {"clean", "waived"}
     counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(event.counts.items()) if number)
     return _join(f"licences: {'allowed' if event.allowed else 'REFUSED'}", counts), event.allowed
+
+
+def _looked_over(event: Seen | Nightly) -> tuple[str, bool]:
+    if isinstance(event, Seen):
+        return _seen(event), not event.findings
+    return _night(event), not any(one.result in {"failed", "held"} for one in event.results)
+
+
+def _night(event: Nightly) -> str:
+    counts = Counter("unchanged" if one.same and one.result == "done" else one.result for one in event.results)
+    told = ", ".join(f"{counts[result]} {result}" for result in sorted(counts))
+    return f"night {event.night}: {told or 'no stacks'}"
 
 
 def _promoted(event: Promoted) -> str:

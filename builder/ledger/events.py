@@ -7,13 +7,22 @@ programs, and new ones, as far as they are understood, by old ones. Digests are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from builder.errors import LedgerError
-
-DigestText = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
+from builder.ledger.parts import (
+    BuiltPlatform,
+    Check,
+    DigestText,
+    Finding,
+    Move,
+    Revisions,
+    SeenImage,
+    StackResult,
+    TagMove,
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,16 +44,6 @@ class Begun(Event, frozen=True, kw_only=True):
     """Set, name and time of each migration of the file's tables up to now."""
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A project or Debian package in another version."""
-
-    name: str
-    before: str = ""
-    """Empty where it was not there."""
-    after: str = ""
-    """Empty where it is gone."""
-
-
 class Locked(Event, frozen=True, kw_only=True):
     """A stack has a new lock. The lock and its base's are among the documents."""
 
@@ -61,31 +60,6 @@ class Locked(Event, frozen=True, kw_only=True):
     """Distributions, by name."""
     base_moves: tuple[Move, ...] = ()
     """Debian packages, by name."""
-
-
-class BuiltPlatform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One platform of an image. Its manifest and config are among the documents."""
-
-    platform: str
-    manifest: DigestText
-    config: DigestText
-    layers: int
-    size_bytes: int
-    """Of compressed layers."""
-
-
-class Revisions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where an image's code expects one database schema to be, by Alembic."""
-
-    owner: str
-    """The distribution that brings the migrations, as `apache-airflow-core`."""
-    version_table: str = "alembic_version"
-    heads: tuple[str, ...]
-    """Sorted; none where they cannot be known without running its code."""
-    history: str = ""
-    """Digest of the document that lists all revisions with what they come after; empty where it is not known."""
-    manager: str = ""
-    """Path of the database manager, as `airflow db-manager` takes it; empty for Airflow's own schema."""
 
 
 class Built(Event, frozen=True, kw_only=True):
@@ -108,13 +82,6 @@ class Built(Event, frozen=True, kw_only=True):
     revisions: tuple[Revisions, ...] = ()
     formats: tuple[str, ...] = ()
     """What decides about its bytes beside the lock, as `segment 1`, `zstd 1.5.7`; empty where it is not known."""
-
-
-class TagMove(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tag of a repository that stands for another digest now."""
-
-    tag: str
-    before: str = ""
 
 
 class Pushed(Event, frozen=True, kw_only=True):
@@ -282,18 +249,6 @@ class Approved(Event, frozen=True, kw_only=True):
     comment: str = ""
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule of a channel, and what was found."""
-
-    rule: str
-    met: bool
-    found: str = ""
-    evidence: tuple[int, ...] = ()
-    """Numbers of entries."""
-    skipped: bool = False
-    """Need not be met: a rollback to what the channel stood for before."""
-
-
 class Promoted(Event, frozen=True, kw_only=True):
     """A channel stands for another digest."""
 
@@ -309,31 +264,8 @@ class Promoted(Event, frozen=True, kw_only=True):
     """`safe`, `needs migration`, `needs backup` or `unknown`: what the move means for Airflow's metadata database."""
     rollback: bool = False
     reason: str = ""
-
-
-class SeenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An image that runs somewhere."""
-
-    digest: DigestText
-    """Of its index where the ledger knows it, else what the node told."""
-    pods: int
-    """That are there and not finished."""
-    workloads: tuple[str, ...] = ()
-    """As `airflow/deployment/scheduler`, sorted."""
-    finished: int = 0
-    """Pods that ran it and are still listed."""
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that runs and should not."""
-
-    kind: str
-    severity: str
-    where: str
-    what: str
-    mend: str = ""
-    pods: int = 0
-    """How many it holds for, where it is about pods."""
+    waivers: str = ""
+    """Digest of the document of waivers that let findings pass; empty where none did."""
 
 
 class Seen(Event, frozen=True, kw_only=True):
@@ -369,11 +301,26 @@ class Removed(Event, frozen=True, kw_only=True):
     """Whose images they were, sorted; filled in at appending."""
 
 
+class Nightly(Event, frozen=True, kw_only=True):
+    """A night is over: what it did is in entries of its own, this says that nothing else happened. Its report is a document."""
+
+    kind: ClassVar[str] = "night"
+
+    night: str
+    """As `20261130.1`."""
+    began: int
+    """Seconds since the epoch."""
+    results: tuple[StackResult, ...]
+    """By stack."""
+    report: str = ""
+    """Digest of the report's document."""
+
+
 EVENTS: Final[Mapping[str, type[Event]]] = {
     event.kind: event
     for event in (
         Begun, Locked, Built, Pushed, Tested, Scanned, LicencesJudged, Rebuilt, Requested, Approved, Promoted, Seen, Removed,
-        Signed, Attested,
+        Signed, Attested, Nightly,
     )
 }  # fmt: skip
 

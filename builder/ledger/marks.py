@@ -12,6 +12,7 @@ from builder.ledger.events import (
     Event,
     LicencesJudged,
     Locked,
+    Nightly,
     Promoted,
     Pushed,
     Rebuilt,
@@ -68,6 +69,9 @@ def _iter_marks(event: Event) -> Iterator[Mark]:
         case Removed(repository=repository, digests=digests):
             yield from (("repository", repository), *(("digest", digest) for digest in digests))
             yield from _named(*event.stacks)
+        case Nightly(results=results):
+            yield from _named(*(one.stack for one in results))
+            yield from (("digest", one.digest) for one in results if one.digest)
 
 
 def _marks_of_build(event: Built) -> Iterator[Mark]:

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from builder.ledger.events import Revisions
+from builder.ledger.parts import Revisions
 from builder.lock.model import StackLock
 from builder.migrations.wheels import may_hold_migrations, read_revisions
 from builder.platform import Platform

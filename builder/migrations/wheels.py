@@ -23,7 +23,7 @@ import msgspec
 
 from builder.digest import Digest
 from builder.errors import IntegrityError
-from builder.ledger.events import Revisions
+from builder.ledger.parts import Revisions
 from builder.migrations.history import CORE_TABLE, History, Revision, dump_history
 from builder.migrations.source import module_values, parse_module, read_revision, text_of
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from builder.ledger.entry import format_time
-from builder.ledger.events import Check, Rebuilt, Tested
+from builder.ledger.events import Rebuilt, Tested
+from builder.ledger.parts import Check
 from builder.policy.approvals import count_approvals, requesters
 from builder.policy.evidence import Evidence, Fact
 from builder.policy.judged import PROGRAM, Asked, Judged, make_judged, numbers_of, render_span, shorten

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from builder.ledger.events import Check
+from builder.ledger.parts import Check
 from builder.policy.evidence import Fact
 
 PROGRAM: Final = "airflow-kubler"

@@ -103,7 +103,7 @@ class World:
             PackageIndexError: an index did not answer: a later one must not take its place.
         """
         for index in places:
-            digest = self._once(("page", index.name, project), partial(self._digest, index, project))
+            digest = self._ask(index, project)
             if digest is not None:
                 return WorldPage(index=index.name, project=project, digest=digest)
         return None
@@ -125,16 +125,39 @@ class World:
         indexes = {index.name: index for index in self.indexes}
         if not pages.keys() <= indexes.keys():
             return False
-        for name, rows in pages.items():
-            self.prefetch(rows, lambda _, index=indexes[name]: (index,))  # type: ignore[misc]
+        self._prefetch_rows(pages, indexes)
         try:
             return all(
-                self._once(("page", name, project), partial(self._digest, indexes[name], project)) == digest
+                self._ask(indexes[name], project) == digest
                 for name, rows in pages.items()
                 for project, digest in rows.items()
             )
         except PackageIndexError:
             return False
+
+    def moved(self, pages: Mapping[str, Mapping[str, Digest | None]]) -> tuple[str, ...]:
+        """List the projects of which indexes say something else than before, sorted; all of an index that is gone.
+
+        Raises:
+            PackageIndexError: an index did not answer.
+        """
+        indexes = {index.name: index for index in self.indexes}
+        self._prefetch_rows({name: rows for name, rows in pages.items() if name in indexes}, indexes)
+        return tuple(
+            sorted(
+                project
+                for name, rows in pages.items()
+                for project, digest in rows.items()
+                if name not in indexes or self._ask(indexes[name], project) != digest
+            )
+        )
+
+    def _prefetch_rows(self, pages: Mapping[str, Iterable[str]], indexes: Mapping[str, NamedIndex]) -> None:
+        for name, rows in pages.items():
+            self.prefetch(rows, lambda _, index=indexes[name]: (index,))  # type: ignore[misc]
+
+    def _ask(self, index: NamedIndex, project: str) -> Digest | None:
+        return self._once(("page", index.name, project), partial(self._digest, index, project))
 
     def read(self, page: WorldPage) -> bytes:
         """Read a page's canonical bytes; those of late are at hand."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from builder.digest import Digest
 from builder.errors import LedgerError
-from builder.ledger.events import Revisions
 from builder.ledger.model import LedgerReader
+from builder.ledger.parts import Revisions
 from builder.ledger.queries import find_image
 from builder.migrations.advice import Step, advise, move_to_dict
 from builder.migrations.history import History, parse_history

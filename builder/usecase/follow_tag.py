@@ -8,8 +8,9 @@ from typing import Final
 from builder.digest import Digest
 from builder.errors import PromotionError, RegistryError
 from builder.ledger.entry import Actor
-from builder.ledger.events import Pushed, TagMove
+from builder.ledger.events import Pushed
 from builder.ledger.model import Ledger, LedgerReader, NewEntry
+from builder.ledger.parts import TagMove
 from builder.ledger.queries import channel_state, places_of
 from builder.policy.rules import ChannelRules
 from builder.registry.model import Reference, Registry, parse_repository

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from builder.digest import Digest
 from builder.errors import PromotionError
 from builder.finding.gate import Given
 from builder.finding.vex import dump_vex
@@ -133,7 +134,7 @@ def _is_asked_for(evidence: Evidence, actor: Actor) -> bool:
 
 
 def _promotion(found: Promotion, request: PromoteRequest, evidence: Evidence, now: int) -> NewEntry:
-    rules = request.rules
+    rules, waivers = request.rules, _waivers(request.rules, evidence, now)
     event = Promoted(
         stack=found.stack,
         channel=found.channel,
@@ -144,13 +145,14 @@ def _promotion(found: Promotion, request: PromoteRequest, evidence: Evidence, no
         database=str(found.database.move.danger),
         rollback=request.rollback,
         reason=request.reason,
+        waivers=str(Digest.of(waivers)) if waivers else "",
     )
-    documents = (NewDocument(data=dump_rules(rules)), *_waivers(rules, evidence, now))
+    documents = tuple(NewDocument(data=data) for data in (dump_rules(rules), waivers) if data)
     return NewEntry(event=event, documents=documents)
 
 
-def _waivers(rules: ChannelRules, evidence: Evidence, now: int) -> tuple[NewDocument, ...]:
+def _waivers(rules: ChannelRules, evidence: Evidence, now: int) -> bytes:
     """Keep the waivers that let findings pass, as they stood: files change."""
     verdict = judge_scan(rules, evidence, now)
     used = sorted({waiver for _, waiver in verdict.waived.waived}) if verdict else []
-    return (NewDocument(data=dump_vex(used, author=evidence.stack)),) if used else ()
+    return dump_vex(used, author=evidence.stack) if used else b""

@@ -18,17 +18,9 @@ from builder.digest import Digest
 from builder.errors import LockInvalidError
 from builder.image.layout_reader import FolderLayout
 from builder.ledger.entry import Actor, Entry
-from builder.ledger.events import (
-    Built,
-    BuiltPlatform,
-    Event,
-    Locked,
-    Move,
-    Pushed,
-    Revisions,
-    TagMove,
-)
+from builder.ledger.events import Built, Event, Locked, Pushed
 from builder.ledger.model import Ledger, LedgerReader, NewDocument, NewEntry
+from builder.ledger.parts import BuiltPlatform, Move, Revisions, TagMove
 from builder.ledger.queries import event_of
 from builder.lock.base import parse_base_lock
 from builder.lock.model import BaseLock, StackLock

@@ -63,6 +63,16 @@ def recall(notes: SnapshotStore, key: str, world: World) -> StackChange | None:
         return None  # It is damaged: the lock is made in full.
 
 
+def unsettled(notes: SnapshotStore, key: str, world: World) -> tuple[str, ...] | None:
+    """List projects of which indexes say something else than when a lock was settled; None where it never was."""
+    data = notes.settled(key)
+    try:
+        pages = _pages(json.loads(data)["pages"]) if data else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return None if pages is None else world.moved(pages)
+
+
 def remember(
     notes: SnapshotStore, key: str, pages: Mapping[str, Mapping[str, Digest | None]], change: StackChange
 ) -> None:

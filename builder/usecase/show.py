@@ -21,11 +21,11 @@ from builder.ledger.events import (
     Removed,
     Scanned,
     Seen,
-    SeenImage,
     Signed,
     Tested,
 )
 from builder.ledger.model import LedgerReader
+from builder.ledger.parts import SeenImage
 from builder.ledger.queries import ChannelState, Place, channels_of, event_of, find_image, iter_found, places_of
 from builder.usecase.recorded import build_before, find_digest, open_record
 

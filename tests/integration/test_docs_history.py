@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from builder.cli.root import root
-from builder.ledger.events import Promoted, Pushed, Scanned, TagMove, Tested
+from builder.ledger.events import Promoted, Pushed, Scanned, Tested
+from builder.ledger.parts import TagMove
 from builder.lock.model import PlannedLayer
 from tests.support.ledgers import digest_of
 from tests.support.made_up import bump, make_world

@@ -13,9 +13,10 @@ from builder.audit.model import Period
 from builder.digest import Digest
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor
-from builder.ledger.events import Event, Finding, LicencesJudged, Pushed, Scanned, Seen, SeenImage, TagMove, Tested
+from builder.ledger.events import Event, LicencesJudged, Pushed, Scanned, Seen, Tested
 from builder.ledger.model import NewDocument, NewEntry
 from builder.ledger.note import SigningKey, sign
+from builder.ledger.parts import Finding, SeenImage, TagMove
 from builder.lock.model import LockedCandidate, PlannedLayer
 from builder.policy.reader import Channels
 from builder.usecase.approve import ApproveRequest, approve

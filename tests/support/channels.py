@@ -9,18 +9,9 @@ from typing import Self
 
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.entry import Actor, Entry
-from builder.ledger.events import (
-    Approved,
-    Built,
-    Event,
-    Promoted,
-    Rebuilt,
-    Requested,
-    Revisions,
-    Scanned,
-    Tested,
-)
+from builder.ledger.events import Approved, Built, Event, Promoted, Rebuilt, Requested, Scanned, Tested
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import Revisions
 from builder.policy.reader import Channels, parse_channels
 from builder.policy.rules import ChannelRules
 from builder.usecase.approve import Approval, ApproveRequest, approve

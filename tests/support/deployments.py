@@ -12,8 +12,9 @@ from builder.cli.root import root
 from builder.deploy.allowed import parse_deploy_rules
 from builder.deploy.answer import DigestAnswer, MoveAnswer, PlaceAnswer, PlatformAnswer
 from builder.deploy.image_name import ImageName
-from builder.ledger.events import Built, Event, Locked, Promoted, Pushed, TagMove
+from builder.ledger.events import Built, Event, Locked, Promoted, Pushed
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import TagMove
 from tests.support.ledgers import digest_of, make_build, make_ledger
 from tests.support.tools import ROOT, require_tool, run_tool
 

@@ -12,27 +12,22 @@ from builder.ledger.events import (
     Approved,
     Attested,
     Built,
-    BuiltPlatform,
-    Check,
     Event,
-    Finding,
     LicencesJudged,
     Locked,
-    Move,
+    Nightly,
     Promoted,
     Pushed,
     Rebuilt,
     Removed,
     Requested,
-    Revisions,
     Scanned,
     Seen,
-    SeenImage,
     Signed,
-    TagMove,
     Tested,
 )
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import BuiltPlatform, Check, Finding, Move, Revisions, SeenImage, StackResult, TagMove
 
 ORIGIN = "example.org/airflow"
 ALICE = Actor(name="alice", method="local", host="builder-1", program="airflow-kubler 0")
@@ -149,6 +144,12 @@ def events_of_every_kind(stack: str = "core", channel: str = "prod") -> tuple[Ev
             statement=digest_of("provenance"),
             signer=digest_of("key"),
             name="ci",
+        ),
+        Nightly(
+            night="20261130.1",
+            began=1_790_000_000,
+            results=(StackResult(stack=stack, result="unchanged", digest=digest, same=True),),
+            report=digest_of("report"),
         ),
     )
 

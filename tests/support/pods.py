@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.ledger.events import Built, Event, Promoted, Pushed, TagMove
+from builder.ledger.events import Built, Event, Promoted, Pushed
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import TagMove
 from tests.support.ledgers import Ticking, digest_of, make_build, make_ledger
 
 REPOSITORY = "registry.example.org/team/airflow"

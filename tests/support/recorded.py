@@ -14,8 +14,9 @@ from builder.image.layout_folder import write_layout
 from builder.image.output import image_blobs
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.entry import Entry
-from builder.ledger.events import Built, BuiltPlatform, Event, Locked, Move
+from builder.ledger.events import Built, Event, Locked
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import BuiltPlatform, Move
 from builder.lock.base import dump_base_lock
 from builder.lock.model import LockedCandidate, LockedFile, PlannedLayer, StackLock
 from builder.lock.pylock_writer import dump_stack_lock

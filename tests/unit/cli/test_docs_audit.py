@@ -15,20 +15,9 @@ from builder.audit.controls import read_controls
 from builder.audit.model import Period
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor
-from builder.ledger.events import (
-    Approved,
-    Built,
-    Event,
-    Promoted,
-    Pushed,
-    Requested,
-    Scanned,
-    Seen,
-    SeenImage,
-    TagMove,
-    Tested,
-)
+from builder.ledger.events import Approved, Built, Event, Promoted, Pushed, Requested, Scanned, Seen, Tested
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import SeenImage, TagMove
 from builder.usecase.audit import AuditRequest
 from builder.wiring.auditing import write_export
 from tests.support.audited_month import KEY, write_month

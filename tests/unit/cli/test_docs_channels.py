@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 
 from builder.cli.root import root
 from builder.ledger.database import SqliteLedger, create_ledger
-from builder.ledger.events import Pushed, Scanned, TagMove, Tested
+from builder.ledger.events import Pushed, Scanned, Tested
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import TagMove
 from builder.migrations.wheels import read_revisions
 from builder.oci import media
 from builder.policy.reader import parse_channels

@@ -10,8 +10,9 @@ from builder.cli.gc_ran import digests_to_keep
 from builder.cli.root import Context
 from builder.digest import Digest
 from builder.ledger.database import SqliteLedger
-from builder.ledger.events import Seen, SeenImage
+from builder.ledger.events import Seen
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import SeenImage
 from builder.wiring.ledgers import clock
 from tests.support.ledgers import ALICE, digest_of
 from tests.support.pods import NEW, make_channel

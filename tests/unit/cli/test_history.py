@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builder.cli.root import root
-from builder.ledger.events import Move, Promoted, Pushed, Seen, SeenImage, TagMove, Tested
+from builder.ledger.events import Promoted, Pushed, Seen, Tested
+from builder.ledger.parts import Move, SeenImage, TagMove
 from builder.registry.model import parse_repository
 from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
 from tests.support.ledgers import digest_of

@@ -7,20 +7,8 @@ import pytest
 from builder.digest import Digest
 from builder.history.telling import tell
 from builder.ledger.entry import NOTHING, Entry
-from builder.ledger.events import (
-    Approved,
-    Check,
-    Event,
-    Finding,
-    Locked,
-    Move,
-    Promoted,
-    Rebuilt,
-    Scanned,
-    Seen,
-    Tested,
-    dump_event,
-)
+from builder.ledger.events import Approved, Event, Locked, Promoted, Rebuilt, Scanned, Seen, Tested, dump_event
+from builder.ledger.parts import Check, Finding, Move
 from tests.support.ledgers import ALICE, digest_of, events_of_every_kind, make_build
 
 DIGEST, RULES = digest_of("image"), digest_of("rules")
@@ -61,6 +49,7 @@ def test_every_kind_is_told() -> None:
         ("removal", "1 image deleted from registry.example.org/team/airflow"),
         ("signature", "signed by 2c70e12b7a06"),
         ("attestation", "provenance verified, signed by ci"),
+        ("night", "night 20261130.1: 1 unchanged"),
     ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.ledger.database import SqliteLedger, create_ledger
-from builder.ledger.events import Seen, SeenImage
+from builder.ledger.events import Seen
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import SeenImage
 from builder.ledger.sightings import REPEAT_S, digests_seen_since, last_sight
 from tests.support.ledgers import ALICE, ORIGIN, digest_of, make_build
 

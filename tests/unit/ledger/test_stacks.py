@@ -6,8 +6,9 @@ from pathlib import Path
 
 from builder.ledger.check import check_ledger
 from builder.ledger.database import SqliteLedger
-from builder.ledger.events import Event, Pushed, Rebuilt, Removed, Scanned, Seen, SeenImage, TagMove, Tested
+from builder.ledger.events import Event, Pushed, Rebuilt, Removed, Scanned, Seen, Tested
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import SeenImage, TagMove
 from tests.support.ledgers import Ticking, digest_of, make_build, make_ledger
 
 REPOSITORY = "registry.example.org/team/airflow"

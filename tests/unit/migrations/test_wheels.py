@@ -7,7 +7,7 @@ import pytest
 
 from builder.digest import Digest
 from builder.errors import IntegrityError
-from builder.ledger.events import Revisions
+from builder.ledger.parts import Revisions
 from builder.migrations.history import parse_history
 from builder.migrations.wheels import may_hold_migrations, read_revisions
 from tests.support.migrations import CORE_ENV, MANAGER, MANAGER_ENV, core_files, migration, zipped

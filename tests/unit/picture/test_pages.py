@@ -13,19 +13,9 @@ from click.testing import CliRunner, Result
 from builder.cli.root import root
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor
-from builder.ledger.events import (
-    Event,
-    Promoted,
-    Pushed,
-    Removed,
-    Requested,
-    Scanned,
-    Seen,
-    SeenImage,
-    TagMove,
-    Tested,
-)
+from builder.ledger.events import Event, Promoted, Pushed, Removed, Requested, Scanned, Seen, Tested
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import SeenImage, TagMove
 from builder.picture.page import is_address
 from tests.support.ledgers import digest_of
 from tests.support.made_up import bump, make_world

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builder.ledger.entry import format_time
-from builder.ledger.events import Check
+from builder.ledger.parts import Check
 from builder.policy.checks import is_met, judge, judge_rollback
 from builder.policy.evidence import Evidence
 from builder.policy.judged import Asked, Judged

@@ -13,21 +13,9 @@ from builder.audit.model import Evidence, Period
 from builder.errors import InvalidInputError
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor
-from builder.ledger.events import (
-    Approved,
-    Check,
-    Event,
-    Finding,
-    Locked,
-    Promoted,
-    Removed,
-    Requested,
-    Scanned,
-    Seen,
-    SeenImage,
-    Tested,
-)
+from builder.ledger.events import Approved, Event, Locked, Promoted, Removed, Requested, Scanned, Seen, Tested
 from builder.ledger.model import NewDocument, NewEntry
+from builder.ledger.parts import Check, Finding, SeenImage
 from builder.usecase.audit import AuditRequest, export_audit
 from tests.support.channels import BOB, CAROL
 from tests.support.ledgers import ALICE, Ticking, digest_of, make_build, make_ledger

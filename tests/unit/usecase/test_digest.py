@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from builder.cli.root import root
 from builder.deploy.answer import DigestAnswer
-from builder.ledger.events import Promoted, Pushed, TagMove
+from builder.ledger.events import Promoted, Pushed
+from builder.ledger.parts import TagMove
 from tests.support.deployments import REPOSITORY, TAG, an_answer, kubler, make_project, move
 from tests.support.ledgers import digest_of, make_build
 

@@ -9,7 +9,8 @@ import pytest
 
 from builder.digest import Digest
 from builder.errors import PromotionError, RegistryError
-from builder.ledger.events import Pushed, TagMove
+from builder.ledger.events import Pushed
+from builder.ledger.parts import TagMove
 from builder.ledger.queries import event_of
 from builder.oci import media
 from builder.oci.descriptor import Descriptor, describe

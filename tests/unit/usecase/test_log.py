@@ -11,9 +11,10 @@ from builder.digest import Digest
 from builder.errors import LedgerError
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Entry
-from builder.ledger.events import Event, Promoted, Requested, Seen, SeenImage, Tested
+from builder.ledger.events import Event, Promoted, Requested, Seen, Tested
 from builder.ledger.model import NewEntry
 from builder.ledger.note import Checkpoint
+from builder.ledger.parts import SeenImage
 from builder.usecase.log import LogQuery, follow_log, log_page, read_log
 from tests.support.ledgers import ALICE, Ticking, digest_of, events_of_every_kind, make_build, make_ledger
 

@@ -13,8 +13,9 @@ from builder.digest import Digest
 from builder.errors import LedgerError, LedgerMovedError, PromotionError
 from builder.ledger.database import SqliteLedger
 from builder.ledger.entry import Actor, Entry
-from builder.ledger.events import Promoted, Pushed, Requested, TagMove
+from builder.ledger.events import Promoted, Pushed, Requested
 from builder.ledger.model import NewEntry
+from builder.ledger.parts import TagMove
 from builder.ledger.queries import channel_state, event_of
 from builder.policy.rules import dump_rules
 from builder.usecase.channel_evidence import find_build

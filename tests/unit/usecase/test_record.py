@@ -14,7 +14,8 @@ from builder.digest import Digest
 from builder.errors import MissingBlobError
 from builder.ledger.check import check_ledger
 from builder.ledger.database import SqliteLedger
-from builder.ledger.events import Built, Locked, Move, Pushed, TagMove
+from builder.ledger.events import Built, Locked, Pushed
+from builder.ledger.parts import Move, TagMove
 from builder.ledger.queries import complete_digest, event_of, find_image, places_of
 from builder.lock.pylock import dump_stack_lock
 from builder.usecase.build import BuildRequest, BuildTools, build

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from builder.ledger.entry import Actor
-from builder.ledger.events import Promoted, Revisions
+from builder.ledger.events import Promoted
+from builder.ledger.parts import Revisions
 from builder.ledger.queries import event_of
 from builder.migrations.move import Danger
 from builder.migrations.wheels import read_revisions

@@ -10,7 +10,8 @@ import pytest
 from builder.errors import InvalidInputError, LedgerError
 from builder.history.reasons import headline
 from builder.ledger.database import SqliteLedger
-from builder.ledger.events import Event, Promoted, Pushed, Rebuilt, Seen, SeenImage, TagMove, Tested
+from builder.ledger.events import Event, Promoted, Pushed, Rebuilt, Seen, Tested
+from builder.ledger.parts import SeenImage, TagMove
 from builder.usecase.recorded import find_digest, find_recorded
 from builder.usecase.show import Shown, show_image
 from tests.support.ledgers import digest_of

@@ -28,6 +28,10 @@ from tests.support.ledgers import ALICE, ORIGIN, Ticking, events_of_every_kind, 
 DIGEST = make_build().digest
 
 
+ENTRIES = 1 + len(events_of_every_kind())
+"""Of a ledger with one of every kind, and its first."""
+
+
 @pytest.fixture
 def ledger_path(tmp_path: Path) -> Path:
     path = tmp_path / "ledger.db"
@@ -152,7 +156,7 @@ def test_an_image_is_found_by_index_manifest_and_config(client: Client) -> None:
 def test_the_head_is_that_of_the_ledger(client: Client, ledger_path: Path) -> None:
     with SqliteLedger(ledger_path, Ticking(), write=False) as ledger:
         assert client.get("/v1/head").text == ledger.head().text
-    assert client.get("/v1/head").text.startswith(f"{ORIGIN}\n15\n")
+    assert client.get("/v1/head").text.startswith(f"{ORIGIN}\n{ENTRIES}\n")
 
 
 def test_the_description_names_every_address(client: Client) -> None:
@@ -167,7 +171,7 @@ def test_the_description_names_every_address(client: Client) -> None:
 
 
 def test_readiness_says_how_long_the_ledger_is(client: Client) -> None:
-    assert client.get("/readyz").json() == {"entries": 15}
+    assert client.get("/readyz").json() == {"entries": ENTRIES}
 
 
 class Failing:

@@ -1,0 +1,1 @@
+"""The build graph of a project, and what a night does with it: who is affected, what was done, what came out."""

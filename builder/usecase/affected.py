@@ -1,0 +1,109 @@
+"""The build graph of a project, from its locks; what is found in a lock is kept by the lock's hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from builder.digest import Digest
+from builder.errors import LockStaleError
+from builder.image.sealed import seal, unseal
+from builder.nightly.graph import BaseFacts, BuildGraph, StackFacts, make_graph
+from builder.project import Project
+from builder.stack.graph import build_order
+from builder.store.model import ArtefactStore
+
+_KIND: Final = "facts"
+_FORMAT: Final = 1
+
+
+class _Read(Protocol):
+    def __call__(self, data: bytes, *, file: str) -> dict[str, Any]: ...
+
+
+def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
+    """Make the graph of all stacks and bases that have a lock.
+
+    Args:
+        project: the folder of stacks and locks.
+        artefacts: where facts of locks are kept, so that a lock is parsed once.
+
+    Raises:
+        LockStaleError: no stack has a lock.
+        LockInvalidError: a lock is damaged.
+    """
+    from builder.image.formats import format_names
+
+    stacks = project.load_stacks()
+    bases = []
+    for name in project.base_names():
+        path = project.base_lock_path(name)
+        if path.is_file():
+            data = path.read_bytes()
+            facts = _facts(data, artefacts, _read_base, file=f"locks/{path.name}")
+            bases.append(BaseFacts(name=name, lock=Digest.of(data), debs=facts["debs"]))
+    locked = []
+    for name in build_order(stacks):
+        path = project.stack_lock_path(name)
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        facts = _facts(data, artefacts, _read_stack, file=f"locks/{path.name}")
+        locked.append(
+            StackFacts(
+                name=name,
+                lock=Digest.of(data),
+                base=facts["base"],
+                base_lock=Digest.parse(facts["base_lock"]),
+                parent=facts["parent"],
+                owners=stacks[name].owners,
+                versions=facts["versions"],
+                wheels=facts["wheels"],
+            )
+        )
+    if not locked:
+        raise LockStaleError("no stack has a lock", context="locks", hint="airflow-kubler lock")
+    return make_graph(bases, locked, formats=format_names())
+
+
+def _facts(data: bytes, artefacts: ArtefactStore, read: _Read, *, file: str) -> Mapping[str, Any]:
+    key = Digest.of(b"%d %s" % (_FORMAT, Digest.of(data).hex.encode())).hex
+    path = artefacts.get(_KIND, key)
+    known = unseal(path.read_bytes()) if path is not None else None
+    if isinstance(known, dict):
+        return known
+    found = read(data, file=file)
+    artefacts.put(_KIND, key, [seal(found)])
+    return found
+
+
+def _read_base(data: bytes, *, file: str) -> dict[str, Any]:
+    from builder.lock.base import parse_base_lock
+
+    lock = parse_base_lock(data, file=file)
+    rows = [(deb.package, deb.version) for deb in lock.debs]
+    rows += [
+        (name, version) for image in lock.images for name, _, version in (row.partition("=") for row in image.packages)
+    ]
+    return {"debs": _joined(rows)}
+
+
+def _read_stack(data: bytes, *, file: str) -> dict[str, Any]:
+    from builder.lock.pylock import parse_stack_lock
+
+    lock = parse_stack_lock(data, file=file)
+    return {
+        "base": lock.base,
+        "base_lock": str(lock.base_lock),
+        "parent": lock.parents[0] if lock.parents else "",
+        "versions": _joined([(one.project, one.version) for one in lock.candidates]),
+        "wheels": {file.name: one.project for one in lock.candidates for file in one.wheels.values()},
+    }
+
+
+def _joined(rows: list[tuple[str, str]]) -> dict[str, str]:
+    """Map names to versions; several, where platforms differ, side by side."""
+    found: dict[str, set[str]] = {}
+    for name, version in rows:
+        found.setdefault(name, set()).add(version)
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}

@@ -1,0 +1,123 @@
+"""What a night would do, and why: nothing is written, nothing is resolved.
+
+A stack is settled where all that its lock was made from is as it was: its own files, base, parent, and what indexes say of each
+project that was looked at. Of any other one the plan says what is not; what it would lock is known once it is resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from builder.digest import Digest
+from builder.stack.graph import build_order, effective_stack
+from builder.usecase.lock_check import check_locks
+from builder.usecase.night_facts import base_facts
+from builder.usecase.settled import recall, settled_key, unsettled
+from builder.usecase.stack_inputs import load_inputs
+
+if TYPE_CHECKING:
+    from builder.project import Project
+    from builder.usecase.lock_model import LockOptions, LockTools
+
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBase:
+    """A base, and what of it moved on the mirrors."""
+
+    name: str
+    changed: bool
+    moves: Sequence[Mapping[str, Any]]
+    """`name`, `before`, `after` of Debian packages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStack:
+    """A stack, and why it would be locked again."""
+
+    name: str
+    owners: tuple[str, ...]
+    reasons: tuple[str, ...]
+    """Empty where its lock is settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightPlan:
+    """What a night would do."""
+
+    bases: tuple[PlannedBase, ...]
+    stacks: tuple[PlannedStack, ...]
+    """Parents before children."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a night would find nothing new."""
+        return not any(base.changed for base in self.bases) and not any(stack.reasons for stack in self.stacks)
+
+
+def plan_night(
+    project: Project, tools: LockTools, options: LockOptions, *, bases: Sequence[str], names: Sequence[str] = ()
+) -> NightPlan:
+    """Look at bases on their mirrors and at stacks on their indexes.
+
+    Args:
+        project: the folder of stacks and locks.
+        tools: what touches the outside.
+        options: how the night locks.
+        bases: those that it locks again.
+        names: the stacks; empty for all.
+    """
+    stacks = project.load_stacks()
+    planned = {name: _plan_base(project, tools, name) for name in bases}
+    states = {state.name: state for state in check_locks(project, names) if state.kind == "stack"}
+    found: dict[str, PlannedStack] = {}
+    for name in build_order(stacks):
+        if names and name not in names:
+            continue
+        stack = effective_stack(stacks, name)
+        reasons = list(states[name].reasons)
+        base = planned.get(stack.base)
+        if base is not None and base.changed:
+            reasons.append(f"base {base.name} moves: {_names([move['name'] for move in base.moves])}")
+        if any(parent in found and found[parent].reasons for parent in stack.parents[:1]):
+            reasons.append(f"its parent {stack.parents[0]} would be locked again")
+        if not reasons:
+            reasons += _unsettled(project, tools, name, options)
+        found[name] = PlannedStack(name=name, owners=stack.owners, reasons=tuple(reasons))
+    return NightPlan(bases=tuple(planned.values()), stacks=tuple(found.values()))
+
+
+def _plan_base(project: Project, tools: LockTools, name: str) -> PlannedBase:
+    from builder.lock.base import parse_base_lock
+
+    path = project.base_lock_path(name)
+    old, data = path.read_bytes() if path.is_file() else b"", tools.lock_base(name)
+    if old == data:
+        return PlannedBase(name=name, changed=False, moves=())
+    file = f"locks/{path.name}"
+    facts = base_facts(parse_base_lock(old, file=file) if old else None, parse_base_lock(data, file=file))
+    return PlannedBase(name=name, changed=True, moves=facts["moves"])
+
+
+def _unsettled(project: Project, tools: LockTools, name: str, options: LockOptions) -> tuple[str, ...]:
+    """Say why a lock whose own inputs are as they were is not settled."""
+    stack = effective_stack(project.load_stacks(), name)
+    base, own = project.base_lock_path(stack.base).read_bytes(), project.stack_lock_path(name).read_bytes()
+    above = project.stack_lock_path(stack.parents[0]).read_bytes() if stack.parents else None
+    parent = Digest.of(above) if above is not None else None
+    inputs = load_inputs(project, tools, stack, options, base_lock=Digest.of(base), parent_lock=parent)
+    key = settled_key(tools, stack, inputs, Digest.of(own), options)
+    if recall(tools.snapshots, key, tools.world) is not None:
+        return ()
+    projects = unsettled(tools.snapshots, key, tools.world)
+    if projects is None:
+        return ("it has not been locked by these rules since it last changed",)
+    return (f"indexes say something new of {_names(projects)}",)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown

@@ -1,0 +1,83 @@
+"""Nightly: begin a night or go on with one that was killed, do its work, say what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from builder.nightly.journal import Ended, next_name
+from builder.nightly.model import Begun, Night, StepDone
+from builder.usecase.night import NightRoom, NightWork, run_night
+
+if TYPE_CHECKING:
+    from builder.usecase.night import Tasks
+
+Write = Callable[[Begun | StepDone | Ended], None]
+
+
+class NightStore(Protocol):
+    """Keeps nights."""
+
+    def names(self) -> tuple[str, ...]:
+        """List nights, oldest first."""
+
+    def read(self, name: str) -> Night:
+        """Read a night."""
+
+    def unfinished(self) -> Night | None:
+        """Find the last night, where it has not ended."""
+
+    def journal(self, name: str) -> AbstractContextManager[Write]:
+        """Open a night's journal to append to."""
+
+
+def begin(store: NightStore, day: str, make: Callable[[str], Begun], *, anew: bool = False) -> tuple[Night, bool]:
+    """Find the night to go on with, or begin one; tells whether it was begun before.
+
+    Args:
+        store: keeps nights.
+        day: as `20261130`: of a new night's name.
+        make: makes the first line of a new night, given its name.
+        anew: leave what was not finished.
+    """
+    night = None if anew else store.unfinished()
+    if night is not None:
+        return night, True
+    return Night(begun=make(next_name(day, store.names()))), False
+
+
+def carry_out(
+    store: NightStore,
+    night: Night,
+    tasks: Tasks,
+    work: NightWork,
+    *,
+    workers: int,
+    say: Callable[[str], None],
+    beat: Callable[[], None],
+    now: Callable[[], int],
+) -> Night:
+    """Do a night to its end; returns it as it then is.
+
+    Args:
+        store: keeps nights.
+        night: as it is on disk, or new.
+        tasks: what is to be done.
+        work: does it.
+        workers: images in work at a time.
+        say: told of each step.
+        beat: called at each step, to say that the night still runs.
+        now: seconds since the epoch.
+    """
+    with store.journal(night.begun.night) as write:
+        if night.begun.night not in store.names():
+            write(night.begun)
+
+        def note(done: StepDone) -> None:
+            write(done)
+            beat()
+
+        run_night(tasks, night, NightRoom(work=work, write=note, say=say, workers=workers))
+        write(Ended(ended=now()))
+    return store.read(night.begun.night)

@@ -1,0 +1,331 @@
+"""What a night works with: this user's indexes, store, cache, registries and ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from builder.errors import MissingBlobError
+from builder.nightly.model import Before, Result, Step, StepDone
+
+if TYPE_CHECKING:
+    from builder.nightly.model import Begun
+    from builder.nightly.settings import NightSettings
+    from builder.nightly.summary import NightSummary
+    from builder.project import Project
+    from builder.registry.model import Registry
+    from builder.usecase.lock_model import LockOptions, LockTools
+    from builder.usecase.night import Tasks
+    from builder.wiring.recording import Recorder
+
+
+OUTPUT: Final = "build"
+"""Folder of the project that stacks are built into."""
+
+
+@dataclass(kw_only=True)
+class ProjectWork:
+    """Does the steps of a night on a project."""
+
+    project: Project
+    settings: NightSettings
+    before: Mapping[str, Before]
+    tools: LockTools
+    later: ExitStack
+    """Closes what is opened on the way."""
+    ledger: Path | None
+    jobs: int
+    gates: Mapping[Step, Callable[[str, str], StepDone]]
+    """What tests and scans: given a stack and the digest of its image. Steps that are not among them are skipped."""
+
+    def __post_init__(self) -> None:
+        self._fetching = Lock()
+
+    def do(self, node: str, step: Step) -> StepDone:
+        """Do a step."""
+        name = node.partition(":")[2]
+        match step:
+            case Step.REFRESH:
+                return self._refresh(name)
+            case Step.LOCK:
+                return self._lock(name)
+            case Step.BUILD:
+                return self._build(name)
+            case Step.PUSH:
+                return self._push(name)
+            case Step.CHANNELS:
+                return self._move_channels(name)
+            case _:
+                gate = self.gates.get(step)
+                return gate(name, self._digest(name)) if gate else StepDone(node=node, step=step, result=Result.SKIPPED)
+
+    def stands(self, done: StepDone) -> bool:
+        """Tell whether what a step made is there as it was."""
+        name = done.node.partition(":")[2]
+        match done.step:
+            case Step.REFRESH:
+                return self._key_of(self.project.base_lock_path(name)) == done.key
+            case Step.LOCK:
+                return self._key_of(self.project.stack_lock_path(name)) == done.key
+            case Step.BUILD:
+                return self._digest(name) == done.key and done.facts.get("lock") == self._lock_key(name)
+            case _:
+                return done.key == self._digest(name)
+
+    def _refresh(self, name: str) -> StepDone:
+        from builder.lock.base import parse_base_lock
+        from builder.usecase.night_facts import base_facts
+
+        path = self.project.base_lock_path(name)
+        old = path.read_bytes() if path.is_file() else None
+        data = self.tools.lock_base(name)
+        file = f"locks/{path.name}"
+        facts = base_facts(parse_base_lock(old, file=file) if old else None, parse_base_lock(data, file=file))
+        self.project.save_lock(path, data)
+        result = Result.UNCHANGED if old == data else Result.DONE
+        return StepDone(node=f"base:{name}", step=Step.REFRESH, result=result, key=self._key_of(path), facts=facts)
+
+    def _lock(self, name: str) -> StepDone:
+        from builder.usecase.lock import lock_stacks
+        from builder.usecase.night_facts import lock_facts
+
+        report = lock_stacks(self.project, self.tools, [name], options_of(self.settings))
+        with self._recorder() as recorder:
+            if recorder is not None:
+                recorder.locked(self.project.locks_folder, [change.stack for change in report.stacks])
+        change = next(one for one in report.stacks if one.stack == name)
+        return StepDone(
+            node=f"stack:{name}",
+            step=Step.LOCK,
+            result=Result.DONE if self._lock_key(name) != self.before[name].lock else Result.UNCHANGED,
+            key=self._lock_key(name),
+            facts=lock_facts(change),
+        )
+
+    def _build(self, name: str) -> StepDone:
+        from builder.usecase.build import BuildRequest, build
+        from builder.usecase.night_facts import image_facts
+        from builder.wiring.images import build_tools
+
+        request = BuildRequest(stack=name, locks=self.project.locks_folder, output=self._output(name))
+        tools = build_tools(self.jobs)
+        with self._recorder() as recorder:
+            started = time.monotonic()
+            try:
+                summary = build(request, tools)
+            except MissingBlobError:
+                self._fetch(name)
+                summary = build(request, tools)
+            if recorder is not None:
+                recorder.built(request, summary, engine="own", started=started)
+        facts = {**image_facts(summary, self.before[name]), "lock": self._lock_key(name)}
+        same = facts["digest"] == self.before[name].digest
+        return StepDone(
+            node=f"stack:{name}",
+            step=Step.BUILD,
+            result=Result.UNCHANGED if same else Result.DONE,
+            key=facts["digest"],
+            facts=facts,
+        )
+
+    def _fetch(self, name: str) -> None:
+        from builder.platform import platform_of_machine
+        from builder.resolve.user_settings import load_index_settings
+        from builder.usecase.fetch import fetch, load_scope
+        from builder.wiring import fetching, stores
+
+        settings = load_index_settings()
+        with self._fetching:
+            fetch(
+                load_scope(self.project, [name], platforms=(), host=platform_of_machine(os.uname().machine)),
+                stores.make_file_store(),
+                fetching.make_fetch_sources(settings, self.project),
+                lambda: stores.make_transport(settings),
+                self.project.files_folder,
+                progress=lambda _: nullcontext(lambda _: None),
+            )
+
+    def _push(self, name: str) -> StepDone:
+        node, digest = f"stack:{name}", self._digest(name)
+        if not self.settings.repository:
+            return StepDone(node=node, step=Step.PUSH, result=Result.SKIPPED, key=digest)
+        from builder.registry.model import parse_repository
+        from builder.usecase.ship import ShipRequest, plan_ship, read_image, ship
+        from builder.wiring.push_signing import PushSigning
+
+        layout = self._output(name)
+        image = read_image(layout, lock=self.project.stack_lock_path(name))
+        day = dt.datetime.fromtimestamp(self.tools.now, dt.UTC).strftime("%Y%m%d")
+        request = ShipRequest(layout=layout, repository=parse_repository(self.settings.repository), day=day)
+        with ExitStack() as later:
+            recorder = later.enter_context(self._recorder())
+            signing = PushSigning(self.registry, later, self.settings.sign_by or None)
+            plan = plan_ship(self.registry, request, image)
+            done = ship(self.registry, request, plan, arrived=signing.sign)
+            if recorder is not None:
+                recorder.pushed(done)
+                recorder.sealed(signing.sealed)
+        is_new = plan.is_new_tag or done.report.sent_bytes > 0
+        facts = {"sent_bytes": done.report.sent_bytes, "tags": list(done.tags), "repository": self.settings.repository}
+        result = Result.DONE if is_new else Result.UNCHANGED
+        return StepDone(node=node, step=Step.PUSH, result=result, key=digest, facts=facts)
+
+    def _move_channels(self, name: str) -> StepDone:
+        node, digest = f"stack:{name}", self._digest(name)
+        if not self.settings.channels or self.ledger is None:
+            return StepDone(node=node, step=Step.CHANNELS, result=Result.SKIPPED, key=digest)
+        from builder.usecase.channel_evidence import load_channels
+        from builder.usecase.night_channels import move_channels
+        from builder.wiring.ledgers import clock, open_ledger, this_actor
+
+        rules = load_channels(self.project)
+        wanted = [rules.rules_for(name, channel) for channel in self.settings.channels]
+        with open_ledger(self.ledger, write=True) as ledger:
+            return move_channels(ledger, name, digest, wanted, this_actor(), clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registries, opened for the first push."""
+        from builder.wiring.registries import make_registry
+
+        return self.later.enter_context(make_registry())
+
+    @contextmanager
+    def _recorder(self) -> Iterator[Recorder | None]:
+        from builder.wiring.recording import open_recorder
+
+        with open_recorder(self.ledger) as recorder:
+            yield recorder
+
+    def _output(self, name: str) -> Path:
+        return self.project.root / OUTPUT / name
+
+    def _digest(self, name: str) -> str:
+        from builder.usecase.night_facts import layout_digest
+
+        return layout_digest(self._output(name))
+
+    def _lock_key(self, name: str) -> str:
+        return self._key_of(self.project.stack_lock_path(name))
+
+    @staticmethod
+    def _key_of(path: Path) -> str:
+        from builder.digest import Digest
+
+        return str(Digest.of(path.read_bytes())) if path.is_file() else ""
+
+
+def options_of(settings: NightSettings) -> LockOptions:
+    """Make how a night locks."""
+    from builder.usecase.lock_model import LockOptions
+
+    return LockOptions(upgrade=settings.upgrade == "all", upgrade_packages=settings.packages)
+
+
+def open_work(
+    project: Project,
+    settings: NightSettings,
+    before: Mapping[str, Before],
+    tools: LockTools,
+    later: ExitStack,
+    *,
+    ledger: Path | None,
+    jobs: int,
+) -> ProjectWork:
+    """Make what does the steps of a night."""
+    from builder.wiring.night_scan import make_scan_gate
+
+    is_scanned = project.scan_path.is_file() if settings.scan is None else settings.scan
+    gates = {Step.SCAN: make_scan_gate(project, ledger, OUTPUT, tools.now, tools.say)} if is_scanned else {}
+    return ProjectWork(
+        project=project,
+        settings=settings,
+        before=before,
+        tools=tools,
+        later=later,
+        ledger=ledger,
+        jobs=jobs,
+        gates=gates,
+    )
+
+
+def bases_of(project: Project, settings: NightSettings, stacks: Sequence[str]) -> tuple[str, ...]:
+    """List the bases that a night locks again: those of its stacks."""
+    from builder.stack.graph import effective_stack
+
+    if not settings.bases:
+        return ()
+    known = project.load_stacks()
+    return tuple(sorted({effective_stack(known, name).base for name in stacks or known}))
+
+
+def make_tasks_of(project: Project, settings: NightSettings, stacks: Sequence[str]) -> Tasks:
+    """Make the graph of a night's tasks."""
+    from builder.stack.graph import effective_stack
+    from builder.usecase.night import make_tasks
+
+    known = project.load_stacks()
+    found = {name: effective_stack(known, name) for name in stacks}
+    parents = {name: (stack.base, stack.parents[0] if stack.parents else "") for name, stack in found.items()}
+    return make_tasks(bases_of(project, settings, stacks), parents)
+
+
+def begun_maker(
+    project: Project, ledger: Path | None, stacks: Sequence[str], now: int, owner: str
+) -> Callable[[str], Begun]:
+    """Make what makes the first line of a night: where all stacks stand."""
+
+    def make(name: str) -> Begun:
+        from builder import __version__
+        from builder.nightly.model import Begun
+        from builder.usecase.night_facts import find_before
+        from builder.wiring.ledgers import open_ledger
+
+        known = project.load_stacks()
+        names = tuple(stacks) or tuple(sorted(known))
+        with ExitStack() as later:
+            reader = later.enter_context(open_ledger(ledger)) if ledger is not None else None
+            before = find_before(project, reader, names)
+        return Begun(
+            night=name,
+            at=now,
+            by=owner,
+            before=before,
+            owners={one: known[one].owners for one in names},
+            parents={one: known[one].extends or "" for one in names if known[one].extends},
+            program=f"airflow-kubler {__version__}",
+        )
+
+    return make
+
+
+def close_night(folder: Path, summary: NightSummary, ledger: Path | None) -> None:
+    """Write a night's reports into its folder, and the night itself into the ledger."""
+    from builder.atomic import replacing
+    from builder.canonical import dump_json
+    from builder.digest import Digest
+    from builder.ledger.events import Nightly
+    from builder.ledger.parts import StackResult
+    from builder.nightly.summary import render_markdown, summary_to_dict
+    from builder.wiring.recording import open_recorder
+
+    data = dump_json(summary_to_dict(summary))
+    for name, content in (("report.json", data), ("report.md", render_markdown(summary).encode())):
+        with replacing(folder / name, mode=0o644) as stream:
+            stream.write(content)
+    with open_recorder(ledger) as recorder:
+        if recorder is not None:
+            results = tuple(
+                StackResult(stack=one.name, result=str(one.result), digest=one.digest, same=one.is_same)
+                for one in summary.stacks
+            )
+            event = Nightly(night=summary.night, began=summary.began, results=results, report=str(Digest.of(data)))
+            recorder.told(event, data)
