@@ -17,7 +17,7 @@ from builder.image.compress import decompress
 from builder.oci import media
 from builder.oci.layout import blob_path
 from builder.run.client import run_arguments
-from builder.run.foreground import capture, run_foreground
+from builder.run.foreground import Quiet, capture, run_foreground
 from builder.run.model import RunnableImage, RunWish
 
 _IN_MEMORY = 16 << 20
@@ -47,7 +47,8 @@ class DockerEngine:
         arguments = run_arguments(wish, name, options=(f"--user={os.geteuid()}:0",) if mine else ())
         if wish.home:
             wish.home.mkdir(mode=0o775, parents=True, exist_ok=True)
-        return run_foreground(["docker", *arguments], env=dict(os.environ) | dict(wish.env))
+        quiet = Quiet(log=wish.log, timeout_s=wish.timeout_s)
+        return run_foreground(["docker", *arguments], env=dict(os.environ) | dict(wish.env), quiet=quiet)
 
 
 def _ensure_loaded(image: RunnableImage) -> str:

@@ -44,6 +44,10 @@ class RunWish:
     """`host` or `none`."""
     terminal: bool = False
     """Whether standard input and output are a terminal."""
+    log: Path | None = None
+    """A file that takes all output, in place of this process's own streams; there is no input then."""
+    timeout_s: float | None = None
+    """When the container is ended, whatever it does; None for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,4 +73,10 @@ class Engine(Protocol):
         """Say why it cannot be used here, or None where it can. Quick, and without effects."""
 
     def run(self, image: RunnableImage, wish: RunWish) -> int:
-        """Run to the end in the foreground and give the command's exit status, 128 + N where signal N ended it."""
+        """Run to the end in the foreground and give the command's exit status, 128 + N where signal N ended it.
+
+        With a `log`, any thread may call it.
+
+        Raises:
+            ToolError: it did not end in its time, and was ended.
+        """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 from pathlib import Path
 
+from builder.errors import ToolError
 from builder.run.bundle import runtime_config
-from builder.run.foreground import run_foreground
+from builder.run.foreground import Quiet, capture, run_foreground
 from builder.run.model import RunnableImage, RunWish
 from builder.run.process import make_process
 from builder.run.rootfs import TreeStore, ensure_rootfs
@@ -53,5 +55,12 @@ class OciRuntimeEngine:
                 hosts=sandbox.hosts,
             )
             sandbox.write_private("config.json", json.dumps(config))
-            state = sandbox.folder / "state"
-            return run_foreground([self.name, "--root", str(state), "run", "--bundle", str(sandbox.folder), name])
+            runtime = [self.name, "--root", str(sandbox.folder / "state")]
+            argv = [*runtime, "run", "--bundle", str(sandbox.folder), name]
+            try:
+                return run_foreground(argv, quiet=Quiet(log=wish.log, timeout_s=wish.timeout_s))
+            except ToolError:
+                # A runtime that was killed leaves its container running.
+                with contextlib.suppress(ToolError):
+                    capture([*runtime, "delete", "--force", name], "ending the container")
+                raise

@@ -7,7 +7,7 @@ import shutil
 
 from builder.errors import ToolError
 from builder.run.client import run_arguments
-from builder.run.foreground import capture, run_foreground
+from builder.run.foreground import Quiet, capture, run_foreground
 from builder.run.model import RunnableImage, RunWish
 
 
@@ -44,4 +44,5 @@ class PodmanEngine:
         arguments = run_arguments(wish, image_id, options=options)
         if wish.home:
             wish.home.mkdir(mode=0o775, parents=True, exist_ok=True)
-        return run_foreground(["podman", *arguments], env=dict(os.environ) | dict(wish.env))
+        quiet = Quiet(log=wish.log, timeout_s=wish.timeout_s)
+        return run_foreground(["podman", *arguments], env=dict(os.environ) | dict(wish.env), quiet=quiet)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from builder.errors import ToolError
-from builder.run.foreground import run_foreground
+from builder.run.foreground import Quiet, run_foreground
 from builder.run.model import AIRFLOW_HOME, SCRATCH, SHARED_MEMORY, RunnableImage, RunWish
 from builder.run.namespaces import Spec
 from builder.run.process import make_process
@@ -37,7 +37,7 @@ class UserNamespaceEngine:
         with make_sandbox(rootfs, wish) as sandbox:
             spec = _make_spec(image, wish, sandbox)
             path = sandbox.write_private("spec.json", json.dumps(spec))
-            status = run_foreground([*_PROGRAM, str(path)])
+            status = run_foreground([*_PROGRAM, str(path)], quiet=Quiet(log=wish.log, timeout_s=wish.timeout_s))
             failure = sandbox.folder / "failure"
             if failure.exists() and (text := failure.read_text()):
                 raise ToolError(f"the container could not be started: {text}", argv=["userns"], exit_status=status)
