@@ -33,7 +33,7 @@ STACK_LABEL = "airflow-kubler.stack"
 LOCK_LABEL = "airflow-kubler.lock"
 """Digest of the lock file that an image says it was built from."""
 
-_WRITABLE = (
+WRITABLE_FOLDERS = (
     "home/airflow",
     "opt/airflow",
     "opt/airflow/config",
@@ -41,6 +41,7 @@ _WRITABLE = (
     "opt/airflow/logs",
     "opt/airflow/plugins",
 )
+"""What the image's user may write to, and nothing else but memory file systems."""
 
 
 def contract_entries(python: str, interpreter: str = "") -> tuple[Entry, ...]:
@@ -51,7 +52,7 @@ def contract_entries(python: str, interpreter: str = "") -> tuple[Entry, ...]:
         interpreter: its path in the image; Debian's by default.
     """
     entries = (
-        *(directory_entry(path, mode=0o775, uid=AIRFLOW_UID) for path in _WRITABLE),
+        *(directory_entry(path, mode=0o775, uid=AIRFLOW_UID) for path in WRITABLE_FOLDERS),
         file_entry("entrypoint", _script("entrypoint.sh"), executable=True),
         file_entry("clean-logs", _script("clean-logs.sh"), executable=True),
         *_environment_skeleton(python, interpreter),
