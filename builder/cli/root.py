@@ -82,6 +82,7 @@ VERBS: dict[str, Verb] = {
     "rollback": Verb("builder.cli.rollback:command", "Show what a channel stood for before, and move it back."),
     "drift": Verb("builder.cli.drift:command", "Hold what runs against what the ledger says should."),
     "run": Verb("builder.cli.run:command", "Run a command in a stack's image."),
+    "test": Verb("builder.cli.test:command", "Run the tests of images inside them, before they go anywhere."),
     "ledger": Verb("builder.cli.ledger:command", "Begin, check and export the record of what happened."),
     "audit": Verb("builder.cli.audit:command", "Write evidence of a period for auditors, who check it alone."),
     "serve": Verb("builder.cli.serve:command", "Answer over HTTP what channels stand for."),

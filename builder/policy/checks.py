@@ -83,7 +83,8 @@ def _check_tests(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Judge
     if not wanted:
         lines, missing = ["no test is on record"], ["stack"]
     again = (*failed, *missing)
-    way = f"test it, then {PROGRAM} record test {shorten(evidence.digest)} --name {again[0]} --passed" if again else ""
+    record = f"{PROGRAM} record test {shorten(evidence.digest)} --name {again[0]} --passed" if again else ""
+    way = f"{PROGRAM} test {evidence.stack}, or test it elsewhere and then {record}" if again else ""
     return make_judged(
         "tests",
         met=not lines,

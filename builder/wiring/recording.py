@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from builder.ledger.entry import Actor
     from builder.ledger.events import Event
     from builder.registry.model import Repository
+    from builder.testing.model import CheckReport
     from builder.usecase.build import BuildRequest
     from builder.usecase.ship import Shipped
     from builder.usecase.sign import Sealed
@@ -128,6 +129,31 @@ class Recorder:
         gone = tuple(sorted(map(str, digests)))
         if gone:
             self.told(Removed(repository=str(repository), digests=gone, reason=reason))
+
+    def tested(self, report: CheckReport) -> bool:
+        """Record how the suites of an image ended, each with its report; False where the ledger knows no build of it."""
+        from builder.canonical import dump_json
+        from builder.digest import Digest
+        from builder.ledger.events import Tested
+        from builder.ledger.queries import find_image
+        from builder.testing.model import suite_to_json
+        from builder.testing.report import summary_line
+
+        known = find_image(self.ledger, report.manifest)
+        if known is None:
+            return False
+        for suite in report.suites:
+            data = dump_json(suite_to_json(report, suite))
+            event = Tested(
+                digest=known.built.digest,
+                name=suite.name,
+                passed=suite.passed,
+                summary=summary_line(suite),
+                report=str(Digest.of(data)),
+                seconds=round(suite.seconds, 3),
+            )
+            self.told(event, data)
+        return True
 
     def told(self, event: Event, report: bytes | None = None) -> None:
         """Record what was found out otherwise, with a report."""
