@@ -25,6 +25,8 @@ class NightSettings:
     packages: frozenset[str] = frozenset()
     """Projects to take the newest of."""
     tests: bool = True
+    suites: tuple[str, ...] = ("smoke", "stack")
+    """Those that are run."""
     scan: bool | None = None
     """None: where stacks/scan.toml is there."""
     repository: str = ""
@@ -54,6 +56,7 @@ def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
         upgrade=one_of(table, "upgrade", table.text("upgrade"), _UPGRADES) or preset.upgrade,
         packages=frozenset(canonicalize_name(name) for name in table.texts("packages") or ()),
         tests=_truth(table, "tests", preset=preset.tests),
+        suites=_suites(table) or preset.suites,
         scan=table.truth("scan"),
         repository=table.text("repository") or "",
         sign_by=table.text("sign-by") or "",
@@ -65,6 +68,12 @@ def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
     top.close()
     top.issues.raise_any()
     return settings
+
+
+def _suites(table: Table) -> tuple[str, ...]:
+    known = NightSettings().suites
+    names = table.texts("suites") or ()
+    return tuple(name for name in names if one_of(table, "suites", name, known) is not None)
 
 
 def _truth(table: Table, key: str, *, preset: bool) -> bool:

@@ -242,9 +242,13 @@ def open_work(
 ) -> ProjectWork:
     """Make what does the steps of a night."""
     from builder.wiring.night_scan import make_scan_gate
+    from builder.wiring.night_test import make_test_gate
 
-    is_scanned = project.scan_path.is_file() if settings.scan is None else settings.scan
-    gates = {Step.SCAN: make_scan_gate(project, ledger, OUTPUT, tools.now, tools.say)} if is_scanned else {}
+    gates: dict[Step, Callable[[str, str], StepDone]] = {}
+    if settings.tests:
+        gates[Step.TEST] = make_test_gate(project, ledger, OUTPUT, settings.suites, jobs, tools.say)
+    if project.scan_path.is_file() if settings.scan is None else settings.scan:
+        gates[Step.SCAN] = make_scan_gate(project, ledger, OUTPUT, tools.now, tools.say)
     return ProjectWork(
         project=project,
         settings=settings,

@@ -19,6 +19,7 @@ bases = false
 upgrade = "none"
 packages = ["Requests"]
 tests = false
+suites = ["smoke"]
 scan = false
 repository = "registry.example.org/team/airflow"
 sign-by = "env:KEY"
@@ -31,6 +32,7 @@ hours = 3
         upgrade="none",
         packages=frozenset({"requests"}),
         tests=False,
+        suites=("smoke",),
         scan=False,
         repository="registry.example.org/team/airflow",
         sign_by="env:KEY",
@@ -46,6 +48,7 @@ hours = 3
         ('[nightly]\nupgrade = "al"', r"stacks/nightly.toml: nightly.upgrade: unknown value 'al'\n.*'all'"),
         ("[nightly]\nworkers = 0", "nightly.workers: must be from 1"),
         ("[nightly]\nbasis = true", "nightly.basis: unknown key"),
+        ('[nightly]\nsuites = ["smok"]', "nightly.suites: unknown value 'smok'"),
         ("[nightl]\n", "nightl: unknown key"),
         ('[nightly]\nbases = "yes"', "nightly.bases: must be true or false"),
     ],
