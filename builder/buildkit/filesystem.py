@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import IO, Final
+from typing import Final
 
 from builder.entry import EntryKind
 from builder.errors import IntegrityError
 from builder.image.base_tree import Node as TreeNode
-from builder.image.base_tree import TreeBuilder, normal_path, read_members
+from builder.image.base_tree import TreeBuilder, normal_path
+from builder.image.tar_reader import OpenContent, read_members
 
 BUILT_BY_BUILDKIT: Final = "built by BuildKit"
 """Comment in the history of an image whose layers are BuildKit's. A hint for people: nothing is believed for it."""
@@ -169,9 +170,7 @@ def _remove_below(folder: str, nodes: dict[str, Node], below: frozenset[str]) ->
         del nodes[path]
 
 
-def _some_node(
-    member: tarfile.TarInfo, open_content: Callable[[], IO[bytes] | None], nodes: Mapping[str, Node], layer: str
-) -> Node:
+def _some_node(member: tarfile.TarInfo, open_content: OpenContent, nodes: Mapping[str, Node], layer: str) -> Node:
     mode, owner = member.mode & 0o7777, f"{member.uid}:{member.gid}"
     if member.islnk():
         target = normal_path(member.linkname, layer)
@@ -203,7 +202,7 @@ def _attributes(member: tarfile.TarInfo) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(item for item in member.pax_headers.items() if item[0].startswith(_ATTRIBUTE)))
 
 
-def _read(member: tarfile.TarInfo, open_content: Callable[[], IO[bytes] | None]) -> _Content:
+def _read(member: tarfile.TarInfo, open_content: OpenContent) -> _Content:
     if not member.isreg():
         return _Content(attributes=_attributes(member))
     digest, stream = hashlib.sha256(), open_content()

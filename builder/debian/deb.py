@@ -37,6 +37,14 @@ class DebLimits:
     data_bytes: int = 1 << 30
     control_bytes: int = 16 << 20
     members: int = 50_000
+    ratio: int = 100
+    """Inflated bytes for one compressed, of the data; real debs have 40 at most, large ones 11."""
+    ratio_free_bytes: int = 64 << 20
+    """Inflated bytes below which the ratio does not matter."""
+
+    def data_limit(self, packed: int) -> int:
+        """Give the most bytes that data of a compressed size may inflate to."""
+        return min(self.data_bytes, max(self.ratio_free_bytes, self.ratio * packed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,8 @@ def read_deb(data: bytes, *, file_name: str, limits: DebLimits | None = None) ->
     control = control_files.get("control", "")
     fields = control_fields(control, where=f"{file_name}: control")
     where = f"{file_name}: {data_name}"
-    reader = InflatingReader(data_bytes, suffix=data_name.rpartition(".")[2], limit=limits.data_bytes, where=where)
+    limit = limits.data_limit(len(data_bytes))
+    reader = InflatingReader(data_bytes, suffix=data_name.rpartition(".")[2], limit=limit, where=where)
     members = iter_members(reader, where=where, max_members=limits.members)
     return Deb(
         package=fields["Package"],

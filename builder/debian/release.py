@@ -49,7 +49,7 @@ def parse_release(text: str, *, where: str) -> Release:
         indexes = dict(_index(line) for line in blocks["sha256"])
     except KeyError as exc:
         raise MirrorError(f"the Release file has no field {exc.args[0]}", context=where) from exc
-    except ValueError as exc:
+    except (ValueError, OverflowError) as exc:
         raise MirrorError(f"the Release file cannot be read: {exc}", context=where) from exc
     return Release(
         suite=fields.get("suite", ""),

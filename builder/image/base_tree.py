@@ -13,12 +13,12 @@ import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Final, Self, cast
+from typing import Final
 
 from builder.entry import EntryKind
-from builder.errors import BuildError, DigestMismatchError, IntegrityError
+from builder.errors import DigestMismatchError, IntegrityError
 from builder.image.compress import decompress
-from builder.image.stream import ChunkStream
+from builder.image.tar_reader import MOST_CONTENT, Content, read_members
 from builder.lock.model import LockedFile, LockedLayer
 from builder.oci import media
 
@@ -27,21 +27,16 @@ OpenLayer = Callable[[LockedFile], Iterable[bytes]]
 
 _CHUNK: Final = 1 << 20
 _MOST_MEMBERS: Final = 2_000_000
-_MOST_BYTES: Final = 64 << 30
-"""Of one base, unpacked: more is a bomb."""
+_MOST_BYTES: Final = MOST_CONTENT
+"""Of one layer, unpacked: more is a bomb."""
+_MOST_RATIO: Final = 100
+_RATIO_FREE_BYTES: Final = 512 << 20
+"""Of one layer, unpacked, below which it does not matter how well it is compressed."""
 _MOST_LINKS: Final = 40
 _LONGEST_PATH: Final = 4096
 _DEEPEST: Final = 256
 _MOST_CONTENT: Final = 1 << 30
 """Of one file that is read: no library or program that a base is known by is larger."""
-_LARGEST_HEADER: Final = 1 << 20
-_EXTENDED: Final = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 
@@ -165,74 +160,12 @@ def iter_members(
     """
     outer, inner = hashlib.sha256(), hashlib.sha256()
     unpacked = decompress(media.COMPRESSION_OF[layer.media_type], _hashed(chunks, outer, layer.file.size, where))
-    for member, open_content in read_members(_hashed(unpacked, inner, _MOST_BYTES, where), where=where):
+    most = min(_MOST_BYTES, max(_RATIO_FREE_BYTES, _MOST_RATIO * layer.file.size))
+    for member, open_content in read_members(_hashed(unpacked, inner, most, where), where=where):
         yield member, lambda open_content=open_content: _content(open_content())  # type: ignore[misc]
     for found, wanted in ((outer.hexdigest(), layer.file.sha256), (inner.hexdigest(), layer.diff_id)):
         if found != wanted.hex:
             raise DigestMismatchError(f"got sha256:{found}, expected {wanted}", context=where)
-
-
-def read_members(
-    chunks: Iterable[bytes], *, where: str
-) -> Iterator[tuple[tarfile.TarInfo, Callable[[], IO[bytes] | None]]]:
-    """Iterate over the members of an unpacked layer, with what opens their content; all of it is read.
-
-    Raises:
-        IntegrityError: it is no tar, or goes on behind its end, where another reader might find more.
-    """
-    watched = _Watched(chunks)
-    reader = ChunkStream(watched)
-    try:
-        # Names may be any bytes: what is no UTF-8 is written out, so that the tree can be kept as JSON.
-        with tarfile.open(
-            fileobj=cast("IO[bytes]", reader),
-            mode="r|",
-            bufsize=_CHUNK,
-            errorlevel=2,
-            encoding="utf-8",
-            errors="backslashreplace",
-            tarinfo=_Member,
-        ) as archive:
-            for member in archive:
-                if archive.pax_headers.keys() - {"comment"}:
-                    raise IntegrityError("a global header, which not all readers heed", context=where)
-                yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
-            end = archive.offset
-        reader.drain()
-    except (tarfile.TarError, BuildError, EOFError) as error:
-        raise IntegrityError(f"cannot be unpacked: {error}", context=where) from error
-    if watched.last > end:
-        raise IntegrityError("goes on behind the end of its tar", context=where)
-
-
-class _Watched:
-    """Chunks on their way, and how far they went before nothing but zeros came."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-        self.last = 0
-        """Offset behind the last byte that is not zero."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._chunks:
-            kept = len(chunk.rstrip(b"\0"))
-            self.last = size + kept if kept else self.last
-            size += len(chunk)
-            yield chunk
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose extended header is no bomb: tarfile reads one into memory whole."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Read a header."""
-        member = super().frombuf(buf, encoding, errors)
-        if member.type in _EXTENDED and member.size > _LARGEST_HEADER:
-            message = f"an extended header of {member.size} bytes"
-            raise tarfile.ReadError(message)
-        return member
 
 
 def normal_path(name: str, where: str) -> str:
@@ -249,8 +182,8 @@ def normal_path(name: str, where: str) -> str:
     return "/".join(parts)
 
 
-def _content(stream: IO[bytes] | None) -> bytes:
-    return stream.read() if stream is not None else b""
+def _content(content: Content | None) -> bytes:
+    return content.read() if content is not None else b""
 
 
 def _hashed(chunks: Iterable[bytes], into: hashlib._Hash, most: int, where: str) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from builder.errors import BuilderError
 from builder.image.stream import ChunkStream
+from builder.image.tar_reader import BROKEN, BoundedTarInfo
 
 _READ = 1 << 20
 
@@ -50,7 +51,7 @@ def compare_layers(expected: Iterable[bytes], found: Iterable[bytes], *, where: 
     ours = dict(_members(expected))
     try:
         theirs = dict(_members(found))
-    except (tarfile.TarError, BuilderError) as error:
+    except (*BROKEN, BuilderError) as error:
         return Difference(where=where, path="", what=f"cannot be unpacked: {error}")
     for path in sorted(ours.keys() | theirs.keys()):
         if path not in theirs:
@@ -76,7 +77,7 @@ def _describe(ours: _Member, theirs: _Member) -> str:
 
 
 def _members(chunks: Iterable[bytes]) -> Iterator[tuple[str, _Member]]:
-    with tarfile.open(fileobj=ChunkStream(chunks), mode="r|", bufsize=_READ) as tar:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=ChunkStream(chunks), mode="r|", bufsize=_READ, tarinfo=BoundedTarInfo) as tar:  # type: ignore[call-overload]
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             digest = hashlib.sha256()

@@ -21,6 +21,7 @@ from builder.digest import Digest
 from builder.errors import BuildError, DigestMismatchError, IntegrityError
 from builder.image.compress import decompress
 from builder.image.stream import ChunkStream
+from builder.image.tar_reader import BROKEN, BoundedTarInfo
 from builder.oci import media
 from builder.oci.descriptor import Descriptor
 from builder.oci.layout import blob_path
@@ -76,10 +77,11 @@ def _unpack_layer(handle: IO[bytes], layer: Descriptor, diff_id: Digest, unpacke
     compressed = _hashed(iter(lambda: handle.read(_CHUNK), b""), outer)
     reader = ChunkStream(_hashed(decompress(media.COMPRESSION_OF[layer.media_type], compressed), inner))
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|", bufsize=_CHUNK) as archive:
+        stream = cast("IO[bytes]", reader)
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK, tarinfo=BoundedTarInfo) as archive:
             unpacker.unpack(archive, str(layer.digest))
         reader.drain()
-    except (tarfile.TarError, BuildError) as error:
+    except (*BROKEN, BuildError) as error:
         raise IntegrityError(f"cannot be unpacked: {error}", context=str(layer.digest)) from error
     for found, wanted in ((Digest(outer.hexdigest()), layer.digest), (Digest(inner.hexdigest()), diff_id)):
         if found != wanted:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from builder.errors import IntegrityError
+from builder.image.tar_reader import BROKEN, BoundedTarInfo
 from builder.sdist.errors import Kind, SdistError
 from builder.wheel.archive import Limits as ZipLimits
 from builder.wheel.archive import read_archive
@@ -38,6 +39,10 @@ class Limits:
     entries: int = 30_000
     total_size: int = 512 << 20
     """Bytes, inflated, headers of the tar included."""
+    ratio: int = 100
+    """Inflated bytes for one compressed."""
+    ratio_free_size: int = 64 << 20
+    """Bytes, inflated, below which the ratio does not matter."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -95,7 +100,7 @@ def _read_tar(data: bytes, file_name: str, limits: Limits) -> dict[str, SourceFi
     links: dict[str, str] = {}
     folders: set[str] = set()
     try:
-        with tarfile.open(fileobj=plain, mode="r:", errorlevel=2) as archive:
+        with tarfile.open(fileobj=plain, mode="r:", errorlevel=2, tarinfo=BoundedTarInfo) as archive:
             for count, member in enumerate(archive):
                 if count >= limits.entries:
                     raise SdistError(Kind.TOO_LARGE, f"more than {limits.entries} entries", sdist=file_name)
@@ -108,7 +113,7 @@ def _read_tar(data: bytes, file_name: str, limits: Limits) -> dict[str, SourceFi
                     links[path] = _target(member, path)
                 else:
                     files[path] = _read_member(archive, member, path, file_name)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
+    except BROKEN as error:
         raise SdistError(Kind.ARCHIVE, f"the tar is damaged: {error}", sdist=file_name) from error
     return files | dict(_resolved(links, files, file_name))
 
@@ -117,6 +122,7 @@ def _inflate(data: bytes, file_name: str, limits: Limits) -> bytes:
     """Inflate one or several gzip members, up to the limit."""
     chunks: list[bytes] = []
     size, rest, members = 0, data, 0
+    most = min(limits.total_size, max(limits.ratio_free_size, limits.ratio * len(data)))
     try:
         while rest:
             members += 1
@@ -126,10 +132,8 @@ def _inflate(data: bytes, file_name: str, limits: Limits) -> bytes:
             while not inflater.eof:
                 chunk = inflater.decompress(rest, _CHUNK * 16)
                 size += len(chunk)
-                if size > limits.total_size:
-                    raise SdistError(
-                        Kind.TOO_LARGE, f"inflates to more than {limits.total_size} bytes", sdist=file_name
-                    )
+                if size > most:
+                    raise SdistError(Kind.TOO_LARGE, f"inflates to more than {most} bytes", sdist=file_name)
                 rest = inflater.unconsumed_tail
                 if not chunk and not rest and not inflater.eof:
                     _refuse("the gzip stream breaks off", file_name)

@@ -247,7 +247,7 @@ def _parse_json(page: Page) -> Listing:
 
 
 def _json_file(base: str, entry: Mapping[str, Any]) -> OfferedFile | None:
-    link = _link(base, str(entry["url"]))
+    link = _link(base, str(entry["url"]), base)
     name = str(entry["filename"])
     if link is None or not name.isprintable():
         return None
@@ -275,12 +275,12 @@ def _parse_html(page: Page) -> Listing:
     except (ValueError, AssertionError) as error:
         # NOTE: before Python 3.14 the standard library's parser answers `<![x[` with an AssertionError.
         raise PackageIndexError(f"its page is not HTML: {error}", context=shown(page.url)) from error
-    files = tuple(file for anchor in parser.anchors if (file := _html_file(base, anchor)))
+    files = tuple(file for anchor in parser.anchors if (file := _html_file(base, anchor, page.url)))
     return Listing(files=files, **_status(parser.meta.get("status"), parser.meta.get("reason")))
 
 
-def _html_file(base: str, anchor: Mapping[str, str | None]) -> OfferedFile | None:
-    link = _link(base, anchor["href"] or "")
+def _html_file(base: str, anchor: Mapping[str, str | None], page: str) -> OfferedFile | None:
+    link = _link(base, anchor["href"] or "", page)
     if link is None:
         return None
     url, fragment = link
@@ -298,8 +298,14 @@ def _html_file(base: str, anchor: Mapping[str, str | None]) -> OfferedFile | Non
     )
 
 
-def _link(base: str, href: str) -> tuple[str, str] | None:
-    """Resolve a link: address without credentials and fragment, and the fragment; None where it must not be followed."""
+def _link(base: str, href: str, page: str) -> tuple[str, str] | None:
+    """Resolve a link: address without credentials and fragment, and the fragment; None where it must not be followed.
+
+    Args:
+        base: that it is relative to, as the page says.
+        href: as written.
+        page: where the page is from, which the page has no say in.
+    """
     if plain := _PLAIN_LINK.match(href):
         return plain[1], plain[2] or ""
     try:
@@ -308,14 +314,14 @@ def _link(base: str, href: str) -> tuple[str, str] | None:
     except (ValueError, TransportError):
         return None
     # Lone surrogates, which JSON can bring, can neither be sent nor printed.
-    if not parts.path.rpartition("/")[2] or not _may_lead_to(base, parts.scheme) or not parts.geturl().isprintable():
+    if not parts.path.rpartition("/")[2] or not _may_lead_to(page, parts.scheme) or not parts.geturl().isprintable():
         return None
     return redact(parts._replace(fragment="").geturl()), parts.fragment
 
 
-def _may_lead_to(base: str, scheme: str) -> bool:
+def _may_lead_to(page: str, scheme: str) -> bool:
     """Files of this machine are named only by pages of this machine."""
-    return scheme in {"http", "https"} or (scheme == "file" and urlsplit(base).scheme == "file")
+    return scheme in {"http", "https"} or (scheme == "file" and urlsplit(page).scheme == "file")
 
 
 def _status(status: object, reason: object) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, InvalidInputError
+from builder.image.tar_reader import BROKEN, BoundedTarInfo
 from builder.snapshot.model import (
     OfferedFile,
     Snapshot,
@@ -113,13 +114,13 @@ def unpack_snapshot(store: SnapshotStore, data: bytes, *, file: str) -> Snapshot
         IntegrityError: it is damaged, or not whole.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:", tarinfo=BoundedTarInfo) as archive:
             parts = dict(_iter_parts(archive))
         snapshot = parse_snapshot(parts["snapshot.json"])
         head = json.loads(parts["entry.json"])
         locks = {str(name): Digest(text) for name, text in head["locks"].items()}
         taken_at = int(head["taken_at"])
-    except (tarfile.TarError, KeyError, ValueError, TypeError, AttributeError, InvalidInputError) as error:
+    except (*BROKEN, KeyError, TypeError, AttributeError, InvalidInputError) as error:
         raise IntegrityError(f"is no packed snapshot: {error}", context=file) from error
     blobs = {}
     for digest in _contents(snapshot):

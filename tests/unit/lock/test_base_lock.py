@@ -7,46 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from builder.digest import Digest
 from builder.errors import IssuesError, LockInvalidError
 from builder.lock.base import check_base_lock, dump_base_lock, parse_base_lock
-from builder.lock.model import BaseLock, LockedDeb, LockedFile, ReleaseRecord
-from builder.platform import AMD64, ARM64
 from builder.stack.base import parse_base
-from builder.stack.inputs import base_inputs_digest
-from tests.support.bases import make_base
+from tests.support.bases import made_lock
 
 ROOT = Path(__file__).parents[3]
 FILE = "locks/base.made-up.toml"
-
-
-def made_deb(package: str, architecture: str = "all") -> LockedDeb:
-    name = f"{package}_1.0-1_{architecture}.deb"
-    return LockedDeb(
-        package=package,
-        version="1.0-1",
-        architecture=architecture,
-        source=package,
-        suite="trixie",
-        pool_path=f"pool/main/{package}/{name}",
-        file=LockedFile(name=name, size=7, sha256=Digest.of(name.encode())),
-        platforms=(AMD64, ARM64) if architecture == "all" else (AMD64,),
-    )
-
-
-def made_lock() -> BaseLock:
-    base = make_base(cuts=["dpkg"])
-    return BaseLock(
-        name=base.name,
-        inputs=base_inputs_digest(base),
-        release="trixie",
-        python_version="3.13.5",
-        glibc="2.41",
-        created=1_790_000_000,
-        releases=(ReleaseRecord(suite="trixie", date=1_790_000_000, sha256=Digest.of(b"")),),
-        debs=(made_deb("bash", "amd64"), made_deb("tzdata")),
-        base=base,
-    )
 
 
 GOOD = dump_base_lock(made_lock())
