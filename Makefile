@@ -49,6 +49,14 @@ golden: env ## write what any machine must give: digests into tests/golden, the 
 	$(BIN)/python tests/golden/write.py
 	$(BIN)/python tests/golden/graph.py
 
+hostile: env tools ## what pip, uv and installer do with the hostile corpus: the table of docs/security.md
+	$(BIN)/python -m tests.hostile.table
+
+# Ten minutes a target. Where atheris is not to be had, inputs are changed blindly: far fewer ways are found.
+fuzz: env ## ten minutes of fuzzing for each reader of things from outside
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/fuzz.txt || echo "atheris is not to be had here"
+	$(BIN)/python -m tests.fuzz.run --seconds 600
+
 schemas: env ## write docs/schemas and tests/golden/deploy, after a form or a shape changed
 	$(BIN)/python -m tests.golden.write_deploy
 
@@ -60,6 +68,6 @@ bench: env ## build times as ratios
 	$(BIN)/python bench/build
 
 clean: ## what was made here; the cache of files stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage build dist .tools *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .fuzz .hypothesis .coverage build dist .tools *.egg-info
 
-.PHONY: help env demo lint types check tools test golden schemas lock bench clean
+.PHONY: help env demo lint types check tools test golden schemas lock bench hostile fuzz clean

@@ -60,7 +60,7 @@ def make_tar(items: Sequence[Item], *, tar_format: int = tarfile.GNU_FORMAT) -> 
 def compress(data: bytes, suffix: str) -> bytes:
     return {
         "xz": lambda: lzma.compress(data),
-        "gz": lambda: gzip.compress(data),
+        "gz": lambda: gzip.compress(data, mtime=0),
         "zst": lambda: zstandard.ZstdCompressor(write_content_size=False).compress(data),
     }[suffix]()
 

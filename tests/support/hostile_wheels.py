@@ -1,6 +1,6 @@
 """One wheel for each way of being hostile, with the refusal that it must meet.
 
-`.ci` tables and tests walk HOSTILE; `bench/hostile_wheels.py` shows them to pip and uv too.
+Part of the hostile corpus: `tests/hostile/` shows them to pip, uv and installer too.
 """
 
 from __future__ import annotations

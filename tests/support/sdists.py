@@ -47,10 +47,15 @@ def make_sdist(files: Mapping[str, bytes]) -> bytes:
     return make_tar([entry(f"{TOP}/{name}", data) for name, data in files.items()])
 
 
-def make_backend_sdist(
+def make_backend_sdist(code: str = "", **more: str) -> bytes:
+    """Make an sdist whose own backend runs some lines of code while it builds; for the rest see `backend_files`."""
+    return make_sdist(backend_files(code, **more))
+
+
+def backend_files(
     code: str = "", *, content: str = "'x = 1'", tag: str = "py3-none-any", requires: str = ""
-) -> bytes:
-    """Make an sdist whose own backend runs some lines of code while it builds; `content` is what demo.py gets.
+) -> dict[str, bytes]:
+    """Write a backend that runs some lines of code while it builds; `content` is what demo.py gets.
 
     Args:
         code: runs in a function.
@@ -61,4 +66,4 @@ def make_backend_sdist(
     lines = "\n    ".join([*code.strip().splitlines(), f"content = {content}"])
     backend = _BACKEND.format(code=lines, name=f"demo-1.0-{tag}.whl", tag=tag)
     toml = BACKEND_TOML.replace(b"[]", f'["{requires}"]'.encode()) if requires else BACKEND_TOML
-    return make_sdist({"pyproject.toml": toml, "backend.py": backend.encode()})
+    return {"pyproject.toml": toml, "backend.py": backend.encode()}
