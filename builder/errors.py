@@ -87,6 +87,10 @@ class RegistryError(BuilderError):
     """A registry answered wrongly, refused, or not at all."""
 
 
+class SecretFoundError(InvalidInputError):
+    """What would be kept for ever, or be part of an image, holds a secret."""
+
+
 class IntegrityError(InvalidInputError):
     """Bytes from outside are not what they claim to be: refused at intake."""
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 from builder.atomic import replacing
 from builder.digest import Digest
 from builder.errors import BuilderError, IssuesError, StackError
+from builder.secrecy import refuse_secret
 from builder.stack.base import parse_base
 from builder.stack.model import Base, EffectiveStack, IndexRule, Stack
 from builder.stack.names import check_name, nearest
@@ -221,7 +222,9 @@ class Project:
             mode = path.lstat().st_mode
             relative = path.relative_to(top).as_posix()
             if stat.S_ISREG(mode):
-                found.append((relative, path.read_bytes()))
+                data = path.read_bytes()
+                refuse_secret(data.decode("utf-8", "replace"), context=f"stacks/{name}/files/{relative}")
+                found.append((relative, data))
             elif not stat.S_ISDIR(mode):
                 kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
                 issues.append(StackError(f"is {kind}", context=f"stacks/{name}/files/{relative}"))

@@ -39,7 +39,7 @@ def show_text(text: str) -> None:
 
 def show_json(value: object) -> None:
     """Print an answer as JSON, for people and programs alike: indented, keys in the order given."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(_masked(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def note(text: str) -> None:
@@ -48,11 +48,12 @@ def note(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    r"""Take out what a terminal would obey: registries, images and tools write what they want.
+    r"""Take out secrets, and what a terminal would obey: registries, images and tools write what they want.
 
     >>> plain("a\x1b[2Jb")
     'a?[2Jb'
     """
+    text = _masked(text)
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
@@ -76,7 +77,7 @@ def save_page(path: Path, text: str) -> None:
 
     try:
         with replacing(path, mode=0o644) as stream:
-            stream.write(text.encode())
+            stream.write(_masked(text).encode())
     except OSError as error:
         hint = "name a file in a folder that is there"
         raise InvalidInputError(f"cannot be written: {error.strerror}", context=str(path), hint=hint) from error
@@ -147,6 +148,15 @@ def tally(label: str) -> Iterator[Callable[[str], None]]:
                 begin().update(f"{label}: {said}")
 
         yield count
+
+
+def _masked(text: str) -> str:
+    """Mask what looks like a secret, and those that this program was given by its environment."""
+    import os
+
+    from builder.secrecy import Redactor, secrets_of
+
+    return Redactor(secrets_of(os.environ))(text)
 
 
 def _ignore(done: object) -> None:

@@ -29,6 +29,7 @@ from builder.ledger.merkle import consistency_proof, edge_of, inclusion_proof, i
 from builder.ledger.model import NewDocument, NewEntry
 from builder.ledger.note import Checkpoint, check_name
 from builder.ledger.stacks import name_stacks
+from builder.secrecy import refuse_secret
 
 _PAGE: Final = 500
 
@@ -91,7 +92,9 @@ class SqliteLedger:
         self._connection.close()
 
     def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
-        """Append entries, all or none."""
+        """Append entries, all or none; raises SecretFoundError where one would keep a secret."""
+        for entry in entries:
+            _refuse_secrets(entry, actor)
         with _transaction(self._connection, self.path):
             if size is not None and (found := _size(self._connection)) != size:
                 raise LedgerMovedError(f"has {found} entries, not {size}", context=str(self.path), hint="run it again")
@@ -290,6 +293,16 @@ def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: in
         "INSERT INTO marks VALUES (?, ?, ?, ?)", [(*mark, number, entry.kind) for mark in marks_of(entry)]
     )
     return entry
+
+
+def _refuse_secrets(new: NewEntry, actor: Actor) -> None:
+    """Keep nothing that would have to be taken out again, since nothing can: not even in a transaction that is undone."""
+    said = f"{dump_event(new.event)} {actor}"
+    refuse_secret(said, context=f"ledger: an event of kind {new.event.kind}")
+    for document in new.documents:
+        # Reports on vulnerabilities show addresses with passwords as examples.
+        text = document.data.decode("utf-8", "replace")
+        refuse_secret(text, context=f"ledger: a document of {len(document.data)} bytes", addresses=False)
 
 
 def _keep(connection: sqlite3.Connection, document: NewDocument) -> StoredDocument | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from builder.errors import BuilderError, IssuesError, StackError
+from builder.secrecy import refuse_secret
 from builder.stack.names import nearest
 
 MAX_BYTES = 1 << 20
@@ -20,8 +21,10 @@ MAX_BYTES = 1 << 20
 class Issues:
     """The issues of one file, in the order met."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str = "") -> None:
         self.file = file
+        self.text = text
+        """Of the whole file."""
         self.found: list[BuilderError] = []
 
     def add(self, key: str, message: str, *, hint: str = "", file: str = "") -> None:
@@ -30,9 +33,11 @@ class Issues:
         self.found.append(StackError(message, context=f"{where}: {key}" if key else where, hint=hint))
 
     def raise_any(self) -> None:
-        """Raise all issues at once, if there are any."""
+        """Raise all issues at once, if there are any; else refuse a secret anywhere in the file."""
         if self.found:
             raise IssuesError(self.found)
+        # Comments too: it is committed, and what it says goes into locks and images.
+        refuse_secret(self.text, context=self.file)
 
 
 class Table:
@@ -190,14 +195,15 @@ def parse_table(data: bytes, *, file: str) -> Table:
     if len(data) > MAX_BYTES:
         raise StackError(f"is {len(data)} bytes long, at most {MAX_BYTES} are read", context=file)
     try:
-        values = tomllib.loads(data.decode())
+        text = data.decode()
+        values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise StackError("is not UTF-8", context=file) from error
     except ValueError as error:
         raise StackError(f"is not TOML: {error}", context=file) from error
     except RecursionError as error:
         raise StackError("is nested too deep", context=file) from error
-    return Table(values, Issues(file))
+    return Table(values, Issues(file, text))
 
 
 def one_of(table: Table, key: str, value: str | None, known: Sequence[str]) -> str | None:

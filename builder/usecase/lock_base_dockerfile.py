@@ -16,6 +16,7 @@ from builder.oci import media
 from builder.oci.descriptor import Descriptor
 from builder.platform import Platform
 from builder.project import Project
+from builder.secrecy import refuse_secret
 from builder.stack.model import Base, DockerfileOrigin
 from builder.usecase.build import BuildTools
 from builder.usecase.build_base import build_base
@@ -94,8 +95,10 @@ def _make_build(
     tools: DockerfileTools,
     folder: Path,
 ) -> DockerfileBuild:
+    dockerfile = (project.root / origin.file).read_bytes()
+    refuse_secret(dockerfile.decode("utf-8", "replace"), context=origin.file)
     return DockerfileBuild(
-        dockerfile=(project.root / origin.file).read_bytes(),
+        dockerfile=dockerfile,
         platform=platform,
         foundations=tuple(
             _make_foundation(argument, lock, platform, tools, folder) for argument, lock in below.items()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.ledger.entry import Actor
+from builder.secrecy import Redactor, secrets_of
 
 if TYPE_CHECKING:
     from builder.ledger.database import SqliteLedger
@@ -61,4 +62,4 @@ def _run_address(environment: Mapping[str, str]) -> str:
     )
     if server and repository and run:
         return f"{server}/{repository}/actions/runs/{run}"
-    return environment.get("CI_JOB_URL") or environment.get("BUILD_URL") or ""
+    return Redactor(secrets_of(environment))(environment.get("CI_JOB_URL") or environment.get("BUILD_URL") or "")

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import InvalidInputError, IssuesError, StackError
+from builder.errors import InvalidInputError, IssuesError, SecretFoundError, StackError
 from builder.project import Project, create_files, find_project, open_project
 from builder.stack.graph import effective_stack
 from builder.stack.model import IndexRule
+from tests.support.secrets import LOOKS_LIKE_ONE
 
 CORE = 'description = "x"\n[airflow]\nversion = "3.3.2"\n[base]\nname = "trixie"\n'
 BASE = 'description = "x"\n[python]\nversion = "3.13"\n[debian]\nrelease = "trixie"\nsuites = ["trixie"]\nroots = ["bash"]\n'
@@ -106,6 +107,14 @@ def test_links_among_files_are_refused(project: Project) -> None:
     assert str(caught.value) == (
         "stacks/core/files/folder: is a link\nstacks/core/files/secret: is a link\n  put the files themselves there"
     )
+
+
+def test_a_secret_among_files_is_refused(project: Project) -> None:
+    connection = LOOKS_LIKE_ONE["a password in an address"]
+    create_files(project.root, {"stacks/core/files/a/b.cfg": f"[database]\nconnection = {connection}\n".encode()})
+    with pytest.raises(SecretFoundError) as refused:
+        project.stack_files("core")
+    assert "stacks/core/files/a/b.cfg: holds what looks like a password in an address" in str(refused.value)
 
 
 def test_a_link_in_place_of_files_is_refused(project: Project) -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from builder.digest import Digest
-from builder.errors import InvalidInputError, LedgerError, LedgerMovedError, LedgerUnavailableError
+from builder.errors import InvalidInputError, LedgerError, LedgerMovedError, LedgerUnavailableError, SecretFoundError
 from builder.ledger.check import check_ledger
 from builder.ledger.database import SqliteLedger, create_ledger
 from builder.ledger.events import Tested
@@ -28,6 +28,7 @@ from tests.support.ledgers import (
     make_build,
     make_ledger,
 )
+from tests.support.secrets import LOOKS_LIKE_ONE
 from tests.support.tools import ROOT
 
 
@@ -104,6 +105,27 @@ def test_all_or_none_of_several_entries_are_appended(tmp_path: Path) -> None:
         ledger.append([NewEntry(event=make_build())], ALICE)
         assert ledger.head().size == 2
     assert check_ledger(path).problems == ()
+
+
+def test_a_secret_is_refused_before_a_byte_of_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path)
+    token, event = LOOKS_LIKE_ONE["a token of GitHub"].encode(), make_build()
+    # More than the pages that a transaction holds back before it is committed.
+    report = b"x" * (8 << 20) + b" " + token
+    with open_ledger(path, write=True) as ledger:
+        for new in (
+            NewEntry(event=event, documents=[NewDocument(data=report)]),
+            NewEntry(event=Tested(digest=event.digest, name=token.decode(), passed=True)),
+            NewEntry(event=Tested(digest=event.digest, name=LOOKS_LIKE_ONE["a password in an address"], passed=True)),
+        ):
+            with pytest.raises(SecretFoundError) as refused:
+                ledger.append([NewEntry(event=event), new], ALICE)
+            assert token.decode() not in str(refused.value)
+        assert ledger.head().size == 1
+        assert not any(token in file.read_bytes() for file in tmp_path.iterdir())
+        example = NewDocument(data=b"as in https://user:password@host.example/")
+        ledger.append([NewEntry(event=event, documents=[example])], ALICE)
 
 
 def test_what_follows_from_a_look_is_appended_only_while_nothing_came_in_between(tmp_path: Path) -> None:

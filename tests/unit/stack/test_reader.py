@@ -2,10 +2,11 @@ import datetime as dt
 
 import pytest
 
-from builder.errors import InvalidInputError, StackError
+from builder.errors import InvalidInputError, SecretFoundError, StackError
 from builder.platform import AMD64, ARM64
 from builder.stack.model import Divergence, ImageSettings, Stack
 from builder.stack.reader import parse_stack
+from tests.support.secrets import LOOKS_LIKE_ONE
 
 FILE = "stacks/etl/stack.toml"
 LEAST = 'description = "x"\nextends = "core"\n'
@@ -320,3 +321,14 @@ def test_a_number_too_long_to_read_is_refused() -> None:
 
 def test_a_wrong_parent_name_does_not_hide_behind_missing_keys() -> None:
     assert complaint("description = 'x'\nextends = 1") == f"{FILE}: extends: must be a text, is a whole number"
+
+
+@pytest.mark.parametrize("line", ["# {}", 'description = "{}"'])
+def test_a_secret_anywhere_in_the_file_is_refused_and_not_repeated(line: str) -> None:
+    secret = LOOKS_LIKE_ONE["a token of GitHub"]
+    text = 'owners = ["team:x"]\n[airflow]\nversion = "3.3.2"\n[base]\nname = "trixie"\n'
+    text = (line.format(secret) if line[0] != "#" else f'description = "x"\n{line.format(secret)}') + "\n" + text
+    with pytest.raises(SecretFoundError) as refused:
+        parse_stack(text.encode(), name="etl", file="stack.toml")
+    assert "stack.toml: holds what looks like a token of GitHub" in str(refused.value)
+    assert secret not in str(refused.value)
