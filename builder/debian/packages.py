@@ -19,9 +19,11 @@ from builder.lock.base import POOL_PATH
 from builder.lock.model import LockedFile
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z")
-_VERSION = re.compile(r"[A-Za-z0-9.+~:-]+\Z")
+# Colons stand behind an epoch only; numbers too long to be read are no versions either.
+_VERSION_FORM = r"[0-9]{1,9}:[A-Za-z0-9.+~:-]{1,200}|[A-Za-z0-9.+~-]{1,200}"
+_VERSION = re.compile(rf"(?:{_VERSION_FORM})\Z")
 _RELATION = re.compile(
-    r"\s*([a-z0-9][a-z0-9+.-]*)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([A-Za-z0-9.+~:-]+)\s*\)\s*)?\Z"
+    rf"\s*([a-z0-9][a-z0-9+.-]*)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*({_VERSION_FORM})\s*\)\s*)?\Z"
 )
 _SIZE = re.compile(r"[1-9][0-9]{0,9}\Z")
 

@@ -84,6 +84,8 @@ PACKAGES: tuple[Material, ...] = tuple(
         ("A3", "a size below nothing", "unsound field: Size", _paragraph("a 1 | Size: -1")),
         ("A3", "a size of 100 GB", "unsound field: Size", _paragraph("a 1 | Size: 99999999999")),
         ("A3", "a relation that is none", "unsound field: relation", _paragraph("a 1 | Depends: b (>> )")),
+        ("A7", "a version with a colon and no epoch", "unsound field: Version", _paragraph("a e:1 | Filename: pool/a.deb")),
+        ("A7", "a version of 6000 digits", "unsound field: Version", _paragraph(f"a {'9' * 6000} | Filename: pool/a.deb")),
         ("A7", "a version that is none", "unsound field: Version", _paragraph("a 1_2 | Filename: pool/a.deb")),
         ("B2", "a page of something else", "does not begin with Package", lambda: b"<html>\n"),
         ("B2", "names that are no text", "not UTF-8", lambda: b"Package: \xff\n"),
