@@ -221,7 +221,7 @@ def _take_dockerfile(text: str, file: str, read: ReadFile, gathered: _Gathered) 
                 variables |= named
                 if instruction.upper() == "ENV":
                     # Names alone: values may be secrets.
-                    names = ", ".join(named) or rest.split()[0]
+                    names = ", ".join(named) or rest.partition(" ")[0] or "nothing"
                     gathered.note(where, f"not taken over: ENV {names}: set it where the image runs")
             case "FROM":
                 # The official image says this of itself, and its Dockerfiles use it.
