@@ -39,6 +39,7 @@ class Request:
 
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class FaultServer:
@@ -92,6 +93,11 @@ def _handler_of(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = server.next_answer(Request(path=self.path, headers=headers))
             _give(self, answer, headers.get("range", "") if answer.ranges else "")
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            _give(self, server.next_answer(Request(path=self.path, headers=headers, body=body)), "")
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
