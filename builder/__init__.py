@@ -17,6 +17,7 @@ sbom/ what is in an image, licence/ under which terms.
 deploy/ has the forms that deploy tools read, and looks for images in manifests.
 ledger/ what happened, history/ what it tells of images, audit/ what auditors get of it, picture/ how that looks.
 cluster/ what runs, drift/ how it differs from what the ledger says.
+nightly/ what a night is and what its report says, notify/ who else is told.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
 """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.nightly_view import list_nights, render_plan, show_night_page, show_summary
 from builder.cli.options import jobs_option, json_option, stacks_argument
 from builder.cli.output import note, show_json, show_text, tally
 from builder.cli.root import Context
@@ -24,36 +26,55 @@ _FOLDER = "nights"
 @click.option("--plan", is_flag=True, help="Only show what would be done and why; exit 1 where there is anything.")
 @click.option("--anew", is_flag=True, help="Begin a new night, where the last one was not finished.")
 @click.option("--take-over", is_flag=True, help="Go on though another machine's night says that it runs.")
+@click.option("--commit", is_flag=True, help="Commit the locks that changed, with the report as message.")
+@click.option("--branch", metavar="NAME", help="Commit them on this new branch instead; {night} stands for the night.")
 @click.option("--list", "listed", is_flag=True, help="List the nights that are on disk.")
 @click.option("--show", metavar="NIGHT", help="Show the report of one of them.")
+@click.option("--html", is_flag=True, help="With --show: as a page that needs nothing from outside.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="With --html: write it there."
+)
 @jobs_option
 @json_option
 @click.pass_obj
 def command(context: Context, /, stacks: tuple[str, ...], *, as_json: bool, **how: Any) -> int:
     """Lock bases and STACKs again within their rules, build and test what changed, scan, push, move channels, report.
 
-    All stacks where none is named; stacks/nightly.toml says what is done. A night that was killed is gone on with. Exit
-    status 1 where anything failed.
+    All stacks where none is named; stacks/nightly.toml says what is done and who is told. A night that was killed is
+    gone on with. Exit status 1 where anything failed.
     """
-    from builder.cli.nightly_run import run_night
-    from builder.cli.nightly_view import list_nights, render_plan, show_summary
     from builder.nightly.summary import summarise
     from builder.wiring.nights import Nights
 
+    _check_options(stacks, **how)
     project = context.project()
     nights = Nights(root=project.root / "build" / _FOLDER)
     if how["listed"]:
         return list_nights(nights, as_json=as_json)
     if how["show"]:
-        return show_summary(summarise(nights.read(how["show"])), as_json=as_json)
+        summary = summarise(nights.read(how["show"]))
+        if how["html"]:
+            return show_night_page(nights, summary, context.recording(), how["output"])
+        return show_summary(summary, as_json=as_json)
     settings = _settings(project)
-    _check_names(project, stacks)
+    for name in stacks:
+        project.load_stack(name)
     if how["plan"]:
         plan = _plan(project, settings, stacks)
         show_json(asdict(plan)) if as_json else show_text(render_plan(plan))
         return int(not plan.is_empty)
-    summary = run_night(context, nights, settings, stacks, **how)
-    return show_summary(summary, as_json=as_json)
+    from builder.cli.nightly_run import run_night
+
+    return show_summary(run_night(context, nights, settings, stacks, **how), as_json=as_json)
+
+
+def _check_options(stacks: tuple[str, ...], *, html: bool, output: Path | None, **how: Any) -> None:
+    if html and not how["show"]:
+        raise click.UsageError("--html shows a night that is over: name it with --show")
+    if output and not html:
+        raise click.UsageError("--output is of --html")
+    if stacks and (how["show"] or how["listed"]):
+        raise click.UsageError("--show and --list are of whole nights: name no stacks")
 
 
 def _plan(project: Project, settings: NightSettings, stacks: tuple[str, ...]) -> NightPlan:
@@ -71,8 +92,3 @@ def _settings(project: Project) -> NightSettings:
 
     path = project.nightly_path
     return parse_settings(path.read_bytes()) if path.is_file() else NightSettings()
-
-
-def _check_names(project: Project, stacks: tuple[str, ...]) -> None:
-    for name in stacks:
-        project.load_stack(name)

@@ -88,6 +88,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: Mapping[str, Before] = {}
     """By stack."""
     owners: Mapping[str, tuple[str, ...]] = {}
+    bases: Mapping[str, str] = {}
+    """Stack to the base it stands on."""
     parents: Mapping[str, str] = {}
     """Stack to the stack it extends, where it does."""
     program: str = ""

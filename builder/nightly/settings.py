@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,23 @@ from builder.stack.table import Table, one_of, parse_table
 
 FILE: Final = "stacks/nightly.toml"
 _UPGRADES: Final = ("all", "none")
+_WHEN: Final = ("always", "changes", "failures")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_WORKERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Who is told of a night. Addresses and secrets stand in environment variables, never in a file: these are their names."""
+
+    when: str = "changes"
+    """`always`; `changes`: where an image changed, something failed, or somebody has to act; `failures`: where something failed."""
+    apprise: tuple[str, ...] = ()
+    """Each holds addresses as apprise reads them."""
+    webhook: str = ""
+    """Holds an address of http or https; empty for none."""
+    webhook_secret: str = ""
+    """Holds what requests are signed with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +56,7 @@ class NightSettings:
     """Images in work at a time."""
     hours: int = 12
     """After which a night of another machine counts as dead."""
+    notify: NotifySettings = NotifySettings()
 
 
 def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
@@ -49,6 +67,7 @@ def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
         StackError: it is not TOML at all.
     """
     top = parse_table(data, file=file)
+    notify = _notify(top.table("notify"))
     table = top.table("nightly")
     preset = NightSettings()
     settings = NightSettings(
@@ -63,6 +82,7 @@ def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
         channels=table.texts("channels") or (),
         workers=table.integer("workers", least=1, most=_MOST_WORKERS) or preset.workers,
         hours=table.integer("hours", least=1, most=240) or preset.hours,
+        notify=notify,
     )
     table.close()
     top.close()
@@ -79,3 +99,31 @@ def _suites(table: Table) -> tuple[str, ...]:
 def _truth(table: Table, key: str, *, preset: bool) -> bool:
     value = table.truth(key)
     return preset if value is None else value
+
+
+def _notify(table: Table) -> NotifySettings:
+    preset = NotifySettings()
+    webhook, secret = table.text("webhook") or "", table.text("webhook-secret") or ""
+    settings = NotifySettings(
+        when=one_of(table, "when", table.text("when"), _WHEN) or preset.when,
+        apprise=table.texts("apprise") or (),
+        webhook=webhook,
+        webhook_secret=secret,
+    )
+    for key, name in (
+        ("webhook", webhook),
+        ("webhook-secret", secret),
+        *(("apprise", one) for one in settings.apprise),
+    ):
+        if name and not _VARIABLE.fullmatch(name):
+            # It is not repeated: it may be what has no place in a file.
+            table.wrong(
+                key,
+                "names no environment variable",
+                hint="write its name, as NIGHTLY_CHAT; what it holds has no place in a file",
+            )
+    if bool(webhook) != bool(secret):
+        missing = "webhook-secret" if webhook else "webhook"
+        table.wrong(missing, "is missing", hint="requests are signed: webhook and webhook-secret go together")
+    table.close()
+    return settings

@@ -1,18 +1,18 @@
-"""A night as values and as text: what changed, what is as it was, what failed, what needs a person."""
+"""A night as values: what changed and why, what is as it was, what failed, what needs a person."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from builder.nightly.acts import Act, act_again, acts_of_channels
 from builder.nightly.model import Before, Night, Result, Step, StepDone, outcome
-from builder.sizes import render_size
 
-_MOST_MOVES = 12
+_ENDED: Final = frozenset({Result.DONE, Result.UNCHANGED})
+_MOST_DEBS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +27,14 @@ class StackNight:
     """Of its image now; empty where none was made."""
     moves: tuple[Mapping[str, str], ...]
     """`name`, `before`, `after` of projects."""
+    causes: tuple[str, ...]
+    """What else made its image another: its base, its parent."""
     size_bytes: int
     pull_bytes: int
     """What a node that runs the image before would pull."""
     scan: Mapping[str, int]
+    scanned: bool
+    """A scan came to its end; else `scan` says nothing."""
     fixed: tuple[str, ...]
     """Vulnerabilities that the image before had."""
     new: tuple[str, ...]
@@ -39,12 +43,19 @@ class StackNight:
     waits: str
     """For what; empty where it waits for nobody."""
     held: str
+    acts: tuple[Act, ...]
+    """What a person can do."""
     seconds: float
 
     @property
     def is_same(self) -> bool:
         """The image is the one before, proved by its digest."""
         return bool(self.digest) and self.digest == self.before.digest
+
+    @property
+    def is_changed(self) -> bool:
+        """There is another image than before, and nothing failed with it."""
+        return bool(self.digest) and not self.is_same and not self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,31 @@ class NightSummary:
     def having(self, *results: Result) -> tuple[StackNight, ...]:
         """List stacks by how they came out."""
         return tuple(stack for stack in self.stacks if stack.result in results)
+
+    @property
+    def waiting(self) -> tuple[StackNight, ...]:
+        """Those that need a person."""
+        return tuple(stack for stack in self.stacks if stack.waits)
+
+    @property
+    def changed(self) -> tuple[StackNight, ...]:
+        """Those with another image than before, with which nothing failed: what failed goes nowhere."""
+        return tuple(stack for stack in self.stacks if stack.is_changed)
+
+    @property
+    def same(self) -> tuple[StackNight, ...]:
+        """Those whose image is the one before."""
+        return tuple(stack for stack in self.stacks if stack.is_same)
+
+    @property
+    def looked_at_anew(self) -> tuple[StackNight, ...]:
+        """Those whose image is the one before, and of which others know more or less than then."""
+        return tuple(stack for stack in self.same if stack.fixed or stack.new)
+
+    @property
+    def pull_bytes(self) -> int:
+        """What a node pulls that runs all images of before: at most, for layers are shared."""
+        return sum(stack.pull_bytes for stack in self.changed)
 
     @property
     def is_good(self) -> bool:
@@ -106,84 +142,6 @@ def summary_to_dict(summary: NightSummary) -> dict[str, Any]:
     return data
 
 
-def render_markdown(summary: NightSummary) -> str:
-    """Write a summary as Markdown, for chat and pull requests: what needs a person first."""
-    return "\n".join(_lines(summary)) + "\n"
-
-
-def _lines(summary: NightSummary) -> Iterator[str]:
-    began = dt.datetime.fromtimestamp(summary.began, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    waiting, failed, held = (summary.having(one) for one in (Result.WAITING, Result.FAILED, Result.HELD))
-    same = [stack for stack in summary.stacks if stack.is_same]
-    new = [stack for stack in summary.stacks if stack.digest and not stack.is_same]
-    yield f"# Night {summary.night}"
-    yield ""
-    yield (
-        f"{began}, by {summary.by}: {len(summary.stacks)} stacks; {len(new)} changed, {len(same)} proved unchanged, "
-        f"{len(failed)} failed, {len(held)} held, {len(waiting)} wait for a person."
-    )
-    bad = [(f"**base {base.name}**", base.failed) for base in summary.bases if base.failed]
-    bad += [(_named(stack), stack.failed) for stack in failed]
-    yield from _section("Failed", (line for head, reason in bad for line in _with_reason(head, reason)))
-    waits = ((_named(stack), stack.waits) for stack in waiting)
-    yield from _section("Needs a person", (line for head, reason in waits for line in _with_reason(head, reason)))
-    yield from _section("Held", (f"- {_named(stack)}: {stack.held}" for stack in held))
-    yield from _section("Bases", (f"- **{base.name}**: {_moves(base.moves)}" for base in summary.bases if base.moves))
-    yield from _section("Changed", (line for stack in new for line in _changed(stack)))
-    yield from _section("Unchanged", (f"- {stack.name} `{stack.digest}`" for stack in same))
-
-
-def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    """Give a section, where it has any lines."""
-    first = True
-    for line in lines:
-        if first:
-            yield from ("", f"## {title}", "")
-            first = False
-        yield line
-
-
-def _changed(stack: StackNight) -> Iterator[str]:
-    yield f"- {_named(stack)}: {_moves(stack.moves) or 'its base alone'}"
-    yield f"  `{stack.digest}`; {_size(stack)}; nodes pull {render_size(stack.pull_bytes)}{_vulnerabilities(stack)}"
-
-
-def _named(stack: StackNight) -> str:
-    return f"**{stack.name}** ({', '.join(stack.owners) or 'nobody'})"
-
-
-def _with_reason(head: str, reason: str) -> Iterator[str]:
-    first, *others = reason.splitlines()
-    yield f"- {head}: {first}"
-    if others:
-        yield "  ```"
-        yield from (f"  {line.replace('```', '')}" for line in others)
-        yield "  ```"
-
-
-def _moves(moves: Sequence[Mapping[str, str]]) -> str:
-    shown = [f"{one['name']} {one['before'] or 'new'} → {one['after'] or 'gone'}" for one in moves[:_MOST_MOVES]]
-    more = len(moves) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-
-
-def _size(stack: StackNight) -> str:
-    before, after = stack.before.size_bytes, stack.size_bytes
-    if not before or before == after:
-        return render_size(after)
-    sign = "+" if after > before else "-"
-    return f"{render_size(after)} ({sign}{render_size(abs(after - before))})"
-
-
-def _vulnerabilities(stack: StackNight) -> str:
-    parts = []
-    if stack.fixed:
-        parts.append(f"fixes {', '.join(stack.fixed[:_MOST_MOVES])}")
-    if stack.new:
-        parts.append(f"brings {', '.join(stack.new[:_MOST_MOVES])}")
-    return f"; {'; '.join(parts)}" if parts else ""
-
-
 def _base(name: str, steps: Sequence[StepDone]) -> BaseNight:
     return BaseNight(
         name=name,
@@ -196,23 +154,45 @@ def _base(name: str, steps: Sequence[StepDone]) -> BaseNight:
 def _stack(name: str, night: Night) -> StackNight:
     steps, before = night.of(f"stack:{name}"), night.begun.before[name]
     build, scan = _facts(steps, Step.BUILD), _facts(steps, Step.SCAN)
+    digest, failed = build.get("digest", ""), _failed(steps)
     return StackNight(
         name=name,
         owners=night.begun.owners.get(name, ()),
         result=outcome(steps),
         before=before,
-        digest=build.get("digest", ""),
+        digest=digest,
         moves=tuple(_facts(steps, Step.LOCK).get("moves", ())),
+        causes=tuple(_causes(name, night)) if digest and digest != before.digest else (),
         size_bytes=build.get("size_bytes", 0),
         pull_bytes=build.get("pull_bytes", 0),
         scan=scan.get("counts", {}),
+        scanned=any(one.step is Step.SCAN and one.result in _ENDED for one in steps),
         fixed=tuple(scan.get("fixed", ())),
         new=tuple(scan.get("new", ())),
-        failed=_failed(steps),
+        failed=failed,
         waits=_reason(steps, Result.WAITING),
         held=_reason(steps, Result.HELD),
+        acts=(
+            *acts_of_channels(name, digest, _facts(steps, Step.CHANNELS).get("channels", ())),
+            *((act_again(name),) if failed else ()),
+        ),
         seconds=round(sum(one.seconds for one in steps), 3),
     )
+
+
+def _causes(name: str, night: Night) -> Iterator[str]:
+    """Say what of that which a stack stands on is not as it was."""
+    base, parent = night.begun.bases.get(name, ""), night.begun.parents.get(name, "")
+    moves = _facts(night.of(f"base:{base}"), Step.REFRESH).get("moves", ())
+    if moves:
+        shown = ", ".join(
+            f"{one['name']} {one['before'] or 'new'} → {one['after'] or 'gone'}" for one in moves[:_MOST_DEBS]
+        )
+        more = f" and {len(moves) - _MOST_DEBS} more" if len(moves) > _MOST_DEBS else ""
+        yield f"its base {base} moved: {shown}{more}"
+    built = _facts(night.of(f"stack:{parent}"), Step.BUILD).get("digest", "")
+    if parent and built and parent in night.begun.before and built != night.begun.before[parent].digest:
+        yield f"its parent {parent} changed"
 
 
 def _facts(steps: Sequence[StepDone], step: Step) -> Mapping[str, Any]:

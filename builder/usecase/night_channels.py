@@ -22,7 +22,13 @@ def move_channels(
         request = PromoteRequest(stack=stack, rules=rules, target=digest, reason="nightly", ask=True)
         found = promote(ledger, request, actor, clock)
         rows.append(
-            {"channel": rules.channel, "outcome": found.outcome, "before": found.before, "lacks": _lacks(found)}
+            {
+                "channel": rules.channel,
+                "outcome": found.outcome,
+                "before": found.before,
+                "lacks": _lacks(found),
+                "ways": [{"rule": one.check.rule, "way": one.way} for one in found.judged if one.lacks],
+            }
         )
         if found.outcome in {"lacking", "requested"}:
             reasons.append(f"{rules.channel}: {'; '.join(_lacks(found))}")

@@ -19,7 +19,6 @@ from builder.nightly.model import Before, Result, Step, StepDone
 if TYPE_CHECKING:
     from builder.nightly.model import Begun
     from builder.nightly.settings import NightSettings
-    from builder.nightly.summary import NightSummary
     from builder.project import Project
     from builder.registry.model import Registry
     from builder.usecase.lock_model import LockOptions, LockTools
@@ -290,6 +289,7 @@ def begun_maker(
     def make(name: str) -> Begun:
         from builder import __version__
         from builder.nightly.model import Begun
+        from builder.stack.graph import effective_stack
         from builder.usecase.night_facts import find_before
         from builder.wiring.ledgers import open_ledger
 
@@ -304,32 +304,9 @@ def begun_maker(
             by=owner,
             before=before,
             owners={one: known[one].owners for one in names},
+            bases={one: effective_stack(known, one).base for one in names},
             parents={one: known[one].extends or "" for one in names if known[one].extends},
             program=f"airflow-kubler {__version__}",
         )
 
     return make
-
-
-def close_night(folder: Path, summary: NightSummary, ledger: Path | None) -> None:
-    """Write a night's reports into its folder, and the night itself into the ledger."""
-    from builder.atomic import replacing
-    from builder.canonical import dump_json
-    from builder.digest import Digest
-    from builder.ledger.events import Nightly
-    from builder.ledger.parts import StackResult
-    from builder.nightly.summary import render_markdown, summary_to_dict
-    from builder.wiring.recording import open_recorder
-
-    data = dump_json(summary_to_dict(summary))
-    for name, content in (("report.json", data), ("report.md", render_markdown(summary).encode())):
-        with replacing(folder / name, mode=0o644) as stream:
-            stream.write(content)
-    with open_recorder(ledger) as recorder:
-        if recorder is not None:
-            results = tuple(
-                StackResult(stack=one.name, result=str(one.result), digest=one.digest, same=one.is_same)
-                for one in summary.stacks
-            )
-            event = Nightly(night=summary.night, began=summary.began, results=results, report=str(Digest.of(data)))
-            recorder.told(event, data)

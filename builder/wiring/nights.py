@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.nightly.model import Begun, Night, StepDone
 
 JOURNAL: Final = "journal.jsonl"
+REPORT: Final = "report.json"
 _LOCK: Final = "lock"
 _MODE: Final = 0o644
 
@@ -48,6 +49,11 @@ class Nights:
                 f"no night {name[:80]!r}", context=str(self.root), hint="airflow-kubler nightly --list"
             )
         return parse_journal(path.read_bytes(), file=str(path))
+
+    def report(self, name: str) -> bytes | None:
+        """Read a night's report.json; None where it is not over."""
+        path = self.root / name / REPORT
+        return path.read_bytes() if path.is_file() else None
 
     def unfinished(self) -> Night | None:
         """Find the last night, where it has not ended."""

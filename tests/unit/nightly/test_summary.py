@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from builder.nightly.markdown import render_markdown
 from builder.nightly.model import Before, Begun, Night, Result, Step, StepDone
-from builder.nightly.summary import render_markdown, summarise, summary_to_dict
+from builder.nightly.summary import summarise, summary_to_dict
 
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
 BEGUN = Begun(
@@ -66,18 +67,18 @@ def test_each_stack_comes_out_as_its_worst_step() -> None:
 def test_markdown_says_what_needs_a_person_first() -> None:
     text = render_markdown(summarise(NIGHT))
     assert [line for line in text.splitlines() if line.startswith("#")] == [
-        "# Night 20261130.1",
+        "# Night 20261130.1: 1 failed, 1 held, 1 waiting for a person, 2 changed, 1 unchanged",
         "## Failed",
         "## Needs a person",
         "## Held",
         "## Bases",
         "## Changed",
-        "## Unchanged",
+        "## Unchanged, by digest",
     ]
-    assert "5 stacks; 2 changed, 1 proved unchanged, 1 failed, 1 held, 1 wait for a person" in text
+    assert "5 stacks. A node that has all images of before pulls 20.0 kB." in text
     assert "- **bad** (team:data): lock: no version of x\n  ```\n  because y\n  ```" in text
     assert "- **core** (team:platform): requests 1 → 2" in text
-    assert "(-100.0 kB); nodes pull 20.0 kB; fixes CVE-2026-1" in text
+    assert "(-100.0 kB); nodes pull 20.0 kB; fixed CVE-2026-1" in text
 
 
 def test_a_night_without_trouble_has_no_sections_of_trouble() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -17,42 +16,13 @@ from builder.ledger.events import Event, Promoted, Pushed, Removed, Requested, S
 from builder.ledger.model import NewEntry
 from builder.ledger.parts import SeenImage, TagMove
 from builder.picture.page import is_address
+from tests.support.html_pages import HOSTILE, Page
 from tests.support.ledgers import digest_of
 from tests.support.made_up import bump, make_world
 from tests.support.recorded import History, change_deb
 
-HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}\u202e\x1b[2J</style>"
 EVIL = Actor(name=HOSTILE, method="local", host=HOSTILE, run="javascript:alert(1)", program=HOSTILE)
-VOID = {"meta", "br", "input", "img", "link", "hr"}
 Render = Callable[..., str]
-
-
-class Page(HTMLParser):
-    """Collects what a browser would make of a page; tags must close in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self._open, self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
-            self.text.append(data)
-
-    def names(self) -> set[str]:
-        return {tag for tag, _ in self.tags}
 
 
 @pytest.fixture
