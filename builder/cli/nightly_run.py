@@ -10,6 +10,7 @@ from builder.cli.output import note, tally
 
 if TYPE_CHECKING:
     from builder.cli.root import Context
+    from builder.nightly.model import Night
     from builder.nightly.settings import NightSettings
     from builder.nightly.summary import NightSummary
     from builder.wiring.nights import Nights
@@ -32,7 +33,7 @@ def run_night(
         how: options of the verb.
     """
     from builder.nightly.summary import summarise
-    from builder.usecase.nightly import begin, carry_out
+    from builder.usecase.nightly import Run, begin, carry_out
     from builder.wiring.ledgers import clock, this_actor
     from builder.wiring.locks import make_lock_tools
     from builder.wiring.night_git import NightGit
@@ -58,19 +59,19 @@ def run_night(
         git.begin(note, again=again)
         note(f"night {night.begun.night}{' goes on' if again else ''}: {len(night.begun.before)} stacks")
         work = open_work(project, settings, night.begun.before, tools, later, ledger=ledger, jobs=how["jobs"])
+
+        def close(over: Night) -> None:
+            summary = summarise(over)
+            close_night(nights, summary, ledger)
+            note(f"reports are in {nights.folder(summary.night)}")
+            tell_night(nights, summary, settings.notify, note)
+            git.end(summary, note)
+
         night = carry_out(
             nights,
             night,
             make_tasks_of(project, settings, tuple(night.begun.before)),
             work,
-            workers=settings.workers,
-            say=note,
-            beat=beat,
-            now=clock,
+            Run(now=clock, workers=settings.workers, say=note, beat=beat, close=close),
         )
-        summary = summarise(night)
-        close_night(nights, summary, ledger)
-        note(f"reports are in {nights.folder(summary.night)}")
-        tell_night(nights, summary, settings.notify, note)
-        git.end(summary, note)
-    return summary
+    return summarise(night)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
 
 from builder.nightly.journal import Ended, next_name
 from builder.nightly.model import Begun, Night, StepDone
@@ -47,17 +50,23 @@ def begin(store: NightStore, day: str, make: Callable[[str], Begun], *, anew: bo
     return Night(begun=make(next_name(day, store.names()))), False
 
 
-def carry_out(
-    store: NightStore,
-    night: Night,
-    tasks: Tasks,
-    work: NightWork,
-    *,
-    workers: int,
-    say: Callable[[str], None],
-    beat: Callable[[], None],
-    now: Callable[[], int],
-) -> Night:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a night is run."""
+
+    now: Callable[[], int]
+    """Seconds since the epoch."""
+    workers: int = 1
+    """Images in work at a time."""
+    say: Callable[[str], None] = lambda _: None
+    """Told of each step."""
+    beat: Callable[[], None] = lambda: None
+    """Called at each step, to say that the night still runs."""
+    close: Callable[[Night], None] = lambda _: None
+    """Reports on the night, before it counts as over: where a kill comes in between, the next run does it again."""
+
+
+def carry_out(store: NightStore, night: Night, tasks: Tasks, work: NightWork, run: Run) -> Night:
     """Do a night to its end; returns it as it then is.
 
     Args:
@@ -65,10 +74,7 @@ def carry_out(
         night: as it is on disk, or new.
         tasks: what is to be done.
         work: does it.
-        workers: images in work at a time.
-        say: told of each step.
-        beat: called at each step, to say that the night still runs.
-        now: seconds since the epoch.
+        run: how.
     """
     with store.journal(night.begun.night) as write:
         if night.begun.night not in store.names():
@@ -76,8 +82,10 @@ def carry_out(
 
         def note(done: StepDone) -> None:
             write(done)
-            beat()
+            run.beat()
 
-        run_night(tasks, night, NightRoom(work=work, write=note, say=say, workers=workers))
-        write(Ended(ended=now()))
-    return store.read(night.begun.night)
+        run_night(tasks, night, NightRoom(work=work, write=note, say=run.say, workers=run.workers))
+        over = replace(store.read(night.begun.night), ended=run.now())
+        run.close(over)
+        write(Ended(ended=over.ended))
+    return over

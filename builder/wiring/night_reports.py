@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.wiring.nights import REPORT
 
 if TYPE_CHECKING:
+    from builder.ledger.events import Nightly
+    from builder.ledger.model import LedgerReader
     from builder.nightly.settings import NotifySettings
     from builder.nightly.summary import NightSummary
     from builder.notify.chat import Tone
     from builder.notify.delivery import Delivery
     from builder.wiring.nights import Nights
+
+
+_LOOKED_AT: Final = 30
+"""Nights on record that are looked at: others may have been recorded by other machines meanwhile."""
 
 
 def close_night(nights: Nights, summary: NightSummary, ledger: Path | None) -> None:
@@ -40,7 +46,17 @@ def close_night(nights: Nights, summary: NightSummary, ledger: Path | None) -> N
                 for one in summary.stacks
             )
             event = Nightly(night=summary.night, began=summary.began, results=results, report=str(Digest.of(data)))
-            recorder.told(event, data)
+            if not _is_recorded(recorder.ledger, event):
+                recorder.told(event, data)
+
+
+def _is_recorded(ledger: LedgerReader, night: Nightly) -> bool:
+    """Tell whether a night is on record: it may have been killed after that, and closed again."""
+    from builder.ledger.events import Nightly
+    from builder.ledger.queries import event_of
+
+    last = (event_of(entry, Nightly) for entry in ledger.find("kind", Nightly.kind, limit=_LOOKED_AT))
+    return any((one.night, one.began) == (night.night, night.began) for one in last)
 
 
 def make_page(nights: Nights, summary: NightSummary, ledger: Path | None) -> str:
