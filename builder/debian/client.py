@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from builder.debian.gpgv import verify_inrelease
 from builder.debian.mirrors import Mirror, Mirrors
@@ -34,7 +34,9 @@ class Suite:
 
     record: ReleaseRecord
     packages: Mapping[str, tuple[bytes, ...]]
-    """Architecture to the bytes of its Packages files, by component."""
+    """Architecture to the bytes of its Packages files, by component; a client may read them when they are first wanted."""
+    digests: Mapping[str, tuple[Digest, ...]] = field(default_factory=dict)
+    """The same, of these bytes, as the signed text has them; empty where a client does not say."""
 
 
 class MirrorClient:
@@ -61,14 +63,19 @@ class MirrorClient:
                 index that the Release file names.
         """
         mirror, data, release = self._find_release(suite)
-        packages = {
-            architecture: tuple(
-                self._fetch_packages(suite, mirror, release, f"{component}/binary-{architecture}/Packages")
-                for component in components
-            )
+        paths = {
+            architecture: tuple(f"{component}/binary-{architecture}/Packages" for component in components)
             for architecture in architectures
         }
-        return Suite(record=ReleaseRecord(suite=suite, date=release.date, sha256=Digest.of(data)), packages=packages)
+        digests = {
+            architecture: tuple(_named(suite, release, path)[1].sha256 for path in named)
+            for architecture, named in paths.items()
+        }
+        return Suite(
+            record=ReleaseRecord(suite=suite, date=release.date, sha256=Digest.of(data)),
+            packages=_Late(paths, lambda path: self._fetch_packages(suite, mirror, release, path)),
+            digests=digests,
+        )
 
     def _find_release(self, suite: str) -> tuple[Mirror, bytes, Release]:
         reasons: list[str] = []
@@ -90,11 +97,7 @@ class MirrorClient:
 
     def _fetch_packages(self, suite: str, mirror: Mirror, release: Release, path: str) -> bytes:
         """Get one Packages file, inflated, both sizes and both hashes checked."""
-        packed, plain = release.indexes.get(f"{path}.xz"), release.indexes.get(path)
-        if packed is None or plain is None:
-            raise MirrorError(f"its Release file does not name {path}.xz", context=suite)
-        if max(packed.size, plain.size) > _MAX_INDEX_BYTES:
-            raise MirrorError(f"{path} is larger than {_MAX_INDEX_BYTES} bytes", context=suite)
+        packed, plain = _named(suite, release, path)
         try:
             data = self._store.read(packed)
         except (MissingBlobError, DigestMismatchError):
@@ -125,6 +128,33 @@ class MirrorClient:
         if page is None:
             raise MirrorError("does not have it", context=shown(url))
         return page.body
+
+
+class _Late(Mapping[str, tuple[bytes, ...]]):
+    """Packages files by architecture, fetched and inflated when wanted: who knows them by their hashes needs none."""
+
+    def __init__(self, paths: Mapping[str, tuple[str, ...]], fetch: Callable[[str], bytes]) -> None:
+        self._paths = paths
+        self._fetch = fetch
+
+    def __getitem__(self, architecture: str) -> tuple[bytes, ...]:
+        return tuple(self._fetch(path) for path in self._paths[architecture])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _named(suite: str, release: Release, path: str) -> tuple[LockedFile, LockedFile]:
+    """Find a Packages file in a Release file, packed and plain."""
+    packed, plain = release.indexes.get(f"{path}.xz"), release.indexes.get(path)
+    if packed is None or plain is None:
+        raise MirrorError(f"its Release file does not name {path}.xz", context=suite)
+    if max(packed.size, plain.size) > _MAX_INDEX_BYTES:
+        raise MirrorError(f"{path} is larger than {_MAX_INDEX_BYTES} bytes", context=suite)
+    return packed, plain
 
 
 def _inflate(data: bytes, plain: LockedFile, *, where: str) -> bytes:

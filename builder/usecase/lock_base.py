@@ -7,6 +7,7 @@ the lock before, that lock stays, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,6 +22,10 @@ from builder.lock.model import BaseLock, LockedDeb, ReleaseRecord
 from builder.platform import Platform
 from builder.stack.inputs import base_inputs_digest
 from builder.stack.model import Base
+from builder.usecase.base_notes import BaseNotes
+
+_AHEAD = 2
+"""Packages files inflated at a time."""
 
 
 class DebianClient(Protocol):
@@ -30,13 +35,14 @@ class DebianClient(Protocol):
         """Get a suite's Packages files, verified; raises MirrorError."""
 
 
-def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> BaseLock:
+def lock_base(base: Base, client: DebianClient, previous: BaseLock | None, notes: BaseNotes | None = None) -> BaseLock:
     """Lock a base.
 
     Args:
         base: the base.
         client: asks mirrors.
         previous: its lock before, None where there is none; a mirror that is older than it is refused.
+        notes: what bases came out as before; None to make it in full.
 
     Raises:
         MirrorError: a mirror answers wrongly, or is older than the lock before.
@@ -44,14 +50,34 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
         StackError: a cut cuts nothing, or the closure lacks Python or libc.
     """
     architectures = [platform.architecture for platform in base.platforms]
-    records: list[ReleaseRecord] = []
-    indexes: dict[str, list[PackagesIndex]] = {architecture: [] for architecture in architectures}
+    suites: list[Suite] = []
     for name in base.suites:
         suite = client.fetch_suite(name, components=base.components, architectures=architectures)
         _refuse_older(suite.record, previous)
-        records.append(suite.record)
-        for architecture, files in suite.packages.items():
-            indexes[architecture] += [index_packages(data, suite=name) for data in files]
+        suites.append(suite)
+    known = notes.find(base, suites) if notes else None
+    records = tuple(suite.record for suite in suites)
+    if known:
+        made = replace(known, releases=records, created=max(record.date for record in records), base=base)
+    else:
+        made = _made(base, suites)
+        if notes:
+            notes.keep(base, suites, made)
+    # Mirrors sign anew twice a day. Where no deb moved, the lock and so every image on it stay as they are.
+    unchanged = previous is not None and replace(made, releases=previous.releases, created=previous.created) == previous
+    return previous if previous is not None and unchanged else made
+
+
+def _made(base: Base, suites: Sequence[Suite]) -> BaseLock:
+    """Choose a base's debs from what suites offer."""
+    records = tuple(suite.record for suite in suites)
+    indexes: dict[str, list[PackagesIndex]] = {platform.architecture: [] for platform in base.platforms}
+    places = [(suite, architecture) for suite in suites for architecture in suite.packages]
+    # Inflating lets other threads run: the next file is inflated while this one is searched.
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="packages") as pool:
+        ready = pool.map(lambda place: place[0].packages[place[1]], places)
+        for (suite, architecture), files in zip(places, ready, strict=True):
+            indexes[architecture] += [index_packages(data, suite=suite.record.suite) for data in files]
     chosen: dict[Platform, tuple[Candidate, ...]] = {}
     compilers: dict[Platform, tuple[Candidate, ...]] = {}
     used_cuts: set[str] = set()
@@ -65,21 +91,18 @@ def lock_base(base: Base, client: DebianClient, previous: BaseLock | None) -> Ba
             whole = make_closure(universe, roots=roots, cuts=[cut.package for cut in base.cuts])
             compilers[platform] = tuple(one for one in whole.candidates if one not in closure.candidates)
     _refuse_idle_cuts(base, used_cuts)
-    made = BaseLock(
+    return BaseLock(
         name=base.name,
         inputs=base_inputs_digest(base),
         release=base.release,
         python_version=_upstream_version(base, chosen, f"python{base.python}-minimal"),
         glibc=_upstream_version(base, chosen, "libc6"),
         created=max(record.date for record in records),
-        releases=tuple(records),
+        releases=records,
         debs=_locked_debs(chosen),
         base=base,
         compilers=_locked_debs(compilers),
     )
-    # Mirrors sign anew twice a day. Where no deb moved, the lock and so every image on it stay as they are.
-    unchanged = previous is not None and replace(made, releases=previous.releases, created=previous.created) == previous
-    return previous if previous is not None and unchanged else made
 
 
 def _locked_debs(chosen: Mapping[Platform, Sequence[Candidate]]) -> tuple[LockedDeb, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import DigestMismatchError, IntegrityError, InvalidInputError, StackError
 from builder.wiring.fetching import make_debian_client, make_mirrors
-from builder.wiring.stores import make_file_store
+from builder.wiring.stores import make_build_store, make_file_store
 
 if TYPE_CHECKING:
     from builder.lock.model import BaseLock
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from builder.usecase.lock_base_image import ImageSource
 
 
-def make_base_locker(project: Project, say: Callable[[str], None]) -> Callable[[str], bytes]:
-    """Make what locks a base: against the user's mirrors, an image, or what BuildKit builds."""
+def make_base_locker(project: Project, say: Callable[[str], None], program: str = "") -> Callable[[str], bytes]:
+    """Make what locks a base: against the user's mirrors, an image, or what BuildKit builds.
+
+    Args:
+        project: the folder of stacks and locks.
+        say: told what is being done.
+        program: names this very program, for what it notes of bases; empty to note nothing.
+    """
 
     def lock(name: str) -> bytes:
         from builder.lock.base import dump_base_lock, parse_base_lock
@@ -31,12 +37,13 @@ def make_base_locker(project: Project, say: Callable[[str], None]) -> Callable[[
         base = project.load_base(name)
         if base.is_image:
             return dump_base_lock(_lock_image(project, base, say))
+        from builder.usecase.base_notes import BaseNotes
         from builder.usecase.lock_base import lock_base
 
         path = project.base_lock_path(name)
         previous = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}") if path.is_file() else None
         with make_debian_client() as client:
-            return dump_base_lock(lock_base(base, client, previous))
+            return dump_base_lock(lock_base(base, client, previous, BaseNotes(make_build_store(), program)))
 
     return lock
 

@@ -60,6 +60,7 @@ def make_lock_tools(
 
     settings = load_index_settings()
     now = int(time.time())
+    program = _program()
     snapshots = make_snapshot_store()
     replay = _find_replay(snapshots, snapshot) if snapshot else None
     with make_transport(settings) as transport, ExitStack() as later:
@@ -85,10 +86,10 @@ def make_lock_tools(
             remember=_remember_late(settings),
             files=make_file_store(),
             snapshots=snapshots,
-            lock_base=make_base_locker(project, say),
+            lock_base=make_base_locker(project, say, program),
             say=say,
             now=now,
-            program=_program(),
+            program=program,
         )
 
 

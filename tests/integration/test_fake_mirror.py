@@ -6,10 +6,7 @@ import dataclasses
 import hashlib
 import lzma
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -22,9 +19,12 @@ from builder.errors import MirrorError, ResolutionError, StackError
 from builder.lock.base import check_base_lock, dump_base_lock, parse_base_lock
 from builder.lock.model import BaseLock
 from builder.platform import AMD64
+from builder.store.artefacts import DirectoryArtefactStore
 from builder.store.files import DirectoryFileStore
 from builder.store.transport import HttpTransport
+from builder.usecase.base_notes import BaseNotes
 from builder.usecase.lock_base import lock_base
+from tests.support.archive_keys import Signer, new_signer
 from tests.support.bases import make_base
 from tests.support.packages import paragraphs
 
@@ -40,36 +40,6 @@ libc6 2.41-1+deb13u1
 python3.13-minimal 3.13.5-2 | Depends: libc6
 tzdata 2026a | Architecture: all
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A throw-away key."""
-
-    home: Path
-    public: bytes
-
-    def sign(self, text: str) -> bytes:
-        return self._gpg("--clearsign", "--output", "-", data=text.encode())
-
-    def _gpg(self, *arguments: str, data: bytes = b"") -> bytes:
-        argv = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--yes", *arguments]
-        return subprocess.run(argv, input=data, capture_output=True, check=True).stdout
-
-
-@contextmanager
-def new_signer() -> Iterator[Signer]:
-    # Not pytest's folder: the agent's socket has a path of at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="gpg-"))
-    argv = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
-    generate = [*argv, "--passphrase", "", "--quick-gen-key", "Nobody <nobody@example.org>", "ed25519", "sign", "never"]
-    try:
-        subprocess.run(generate, check=True, capture_output=True)
-        public = subprocess.run([*argv, "--export"], check=True, capture_output=True).stdout
-        yield Signer(home, public)
-    finally:
-        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=False)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +95,12 @@ class FakeMirror:
 BASE = make_base(roots=("bash", "tzdata", "python3.13-minimal"), cuts=("debconf",), platforms=(AMD64,))
 
 
-def lock(tmp_path: Path, *mirrors: Mirror, previous: BaseLock | None = None) -> BaseLock:
+def lock(
+    tmp_path: Path, *mirrors: Mirror, previous: BaseLock | None = None, notes: BaseNotes | None = None
+) -> BaseLock:
     with HttpTransport() as transport:
         client = MirrorClient(transport, DirectoryFileStore(tmp_path / "cache"), Mirrors(mirrors=mirrors), now=NOW)
-        return lock_base(BASE, client, previous)
+        return lock_base(BASE, client, previous, notes)
 
 
 def test_a_base_is_locked_and_the_same_state_gives_the_same_bytes(tmp_path: Path, signer: Signer) -> None:
@@ -154,6 +126,21 @@ def test_an_index_in_the_cache_is_not_asked_for_again(tmp_path: Path, signer: Si
     made = lock(tmp_path, fake.publish())
     shutil.rmtree(tmp_path / "mirror/dists/trixie/main")
     assert lock(tmp_path, Mirror(url=fake.root.as_uri(), security=False, keyrings=(signer.public,))) == made
+
+
+def test_what_came_of_an_index_is_known_by_its_hash_and_the_release_file_is_checked_all_the_same(
+    tmp_path: Path, signer: Signer
+) -> None:
+    fake, notes = FakeMirror(tmp_path / "mirror", signer), BaseNotes(DirectoryArtefactStore(tmp_path / "notes"), "ours")
+    made = lock(tmp_path, fake.publish(), notes=notes)
+    fake.date += 60
+    mirror = fake.publish()
+    shutil.rmtree(tmp_path / "mirror/dists/trixie/main")
+    assert lock(tmp_path / "no cache", mirror, previous=made, notes=notes) == made
+    assert lock(tmp_path / "no cache", mirror, notes=notes).created == made.created + 60
+    fake.spoil_release = lambda data: data.replace(b"Codename: trixie", b"Codename: bookworm")
+    with pytest.raises(MirrorError):
+        lock(tmp_path / "no cache", fake.publish(), previous=made, notes=notes)
 
 
 def test_a_mirror_without_by_hash_is_asked_by_name(tmp_path: Path, signer: Signer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from builder.digest import Digest
 from builder.errors import StackError
 from builder.lock.model import BaseLock, ReleaseRecord
 from builder.platform import AMD64, ARM64
+from builder.store.artefacts import DirectoryArtefactStore
+from builder.usecase.base_notes import BaseNotes
 from builder.usecase.lock_base import lock_base
 from tests.support.bases import make_base
 from tests.support.packages import paragraphs
@@ -96,3 +99,61 @@ def test_a_moved_deb_makes_a_new_lock_with_the_new_date() -> None:
     older = replace(before, created=1, debs=before.debs[1:])
     base = make_base(roots=("python3.13-minimal", "tzdata"), suites=tuple(suites))
     assert lock_base(base, FakeClient(suites), older) == before
+
+
+class NotingClient(FakeClient):
+    """A mirror in memory that says the hashes of its indexes, and counts those that are read."""
+
+    def __init__(self, suites: Mapping[str, Mapping[str, str]], *, date: int = 0) -> None:
+        super().__init__(suites)
+        self.read: list[str] = []
+        self._date = date
+
+    def fetch_suite(self, suite: str, *, components: Sequence[str], architectures: Sequence[str]) -> Suite:
+        found = super().fetch_suite(suite, components=components, architectures=architectures)
+        record = replace(found.record, date=found.record.date + self._date)
+        digests = {name: tuple(map(Digest.of, files)) for name, files in found.packages.items()}
+        return Suite(record=record, packages=_Counted(found.packages, self.read), digests=digests)
+
+
+class _Counted(dict[str, tuple[bytes, ...]]):
+    def __init__(self, packages: Mapping[str, tuple[bytes, ...]], read: list[str]) -> None:
+        super().__init__(packages)
+        self._read = read
+
+    def __getitem__(self, architecture: str) -> tuple[bytes, ...]:
+        self._read.append(architecture)
+        return super().__getitem__(architecture)
+
+
+def make_notes(folder: Path, program: str = "ours 1") -> BaseNotes:
+    return BaseNotes(DirectoryArtefactStore(folder, durable=False), program)
+
+
+def test_indexes_that_were_read_once_are_not_read_again_and_the_lock_is_the_same(tmp_path: Path) -> None:
+    suites = {"trixie": {"amd64": AMD, "arm64": ARM}}
+    base = make_base(roots=("python3.13-minimal", "tzdata"), suites=tuple(suites))
+    first = NotingClient(suites)
+    made = lock_base(base, first, None, make_notes(tmp_path))
+    assert sorted(first.read) == ["amd64", "arm64"]
+    again = NotingClient(suites, date=50)
+    assert lock_base(base, again, made, make_notes(tmp_path)) == made == lock_base(base, NotingClient(suites), None)
+    # What mirrors signed since is told, where there is no lock before.
+    assert lock_base(base, again, None, make_notes(tmp_path)) == lock_base(base, NotingClient(suites, date=50), None)
+    assert not again.read
+
+
+def test_another_index_program_or_base_and_a_damaged_note_are_read(tmp_path: Path) -> None:
+    suites = {"trixie": {"amd64": AMD, "arm64": ARM}}
+    base = make_base(roots=("python3.13-minimal", "tzdata"), suites=tuple(suites))
+    lock_base(base, NotingClient(suites), None, make_notes(tmp_path))
+    moved = NotingClient({"trixie": {"amd64": AMD, "arm64": ARM.replace("2026a-1", "2026b-1")}})
+    other, fewer, damaged = NotingClient(suites), NotingClient(suites), NotingClient(suites)
+    assert any(deb.version == "2026b-1" for deb in lock_base(base, moved, None, make_notes(tmp_path)).debs)
+    lock_base(base, other, None, make_notes(tmp_path, "ours 2"))
+    lock_base(replace(base, roots=("python3.13-minimal",)), fewer, None, make_notes(tmp_path))
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        path.chmod(0o644)
+        path.write_bytes(b"damaged")
+    lock_base(base, damaged, None, make_notes(tmp_path))
+    assert all(client.read for client in (moved, other, fewer, damaged))
