@@ -111,6 +111,9 @@ class Project:
         """Read one stack."""
         if name not in self.stack_names():
             raise StackError(f"no stack {name!r}", context="stacks", hint=nearest(name, self.stack_names(), "stack"))
+        return self._read_stack(name)
+
+    def _read_stack(self, name: str) -> Stack:
         folder = self.stacks_folder / name
         requirements_in = folder / "requirements.in"
         return parse_stack(
@@ -126,7 +129,7 @@ class Project:
         Raises:
             IssuesError: with the issues of all files.
         """
-        return _load_each(self.stack_names(), self.load_stack)
+        return _load_each(self.stack_names(), self._read_stack)
 
     def load_base(self, name: str) -> Base:
         """Read one base."""

@@ -78,13 +78,16 @@ def _check_options(stacks: tuple[str, ...], *, html: bool, output: Path | None, 
 
 
 def _plan(project: Project, settings: NightSettings, stacks: tuple[str, ...]) -> NightPlan:
+    from builder.usecase.lock_heads import LockHeads
     from builder.usecase.night_plan import plan_night
     from builder.wiring.locks import make_lock_tools
     from builder.wiring.nightly import bases_of, options_of
+    from builder.wiring.stores import make_build_store
 
     with tally("asking the indexes") as watch, make_lock_tools(project, note, refresh=True, watch=watch) as tools:
         bases = bases_of(project, settings, stacks)
-        return plan_night(project, tools, options_of(settings), bases=bases, names=stacks)
+        heads = LockHeads(make_build_store())
+        return plan_night(project, tools, options_of(settings), bases=bases, names=stacks, heads=heads)
 
 
 def _settings(project: Project) -> NightSettings:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from builder.errors import LockInvalidError
 from builder.lock.model import LockedCandidate, StackLock
@@ -41,16 +41,22 @@ def check_parent(lock: StackLock, parent: StackLock, *, file: str) -> None:
     Raises:
         LockInvalidError: a part of Airflow moved against the parent's lock.
     """
-    held = {(one.project, one.version) for one in parent.candidates if one.project in AIRFLOW_PARTS}
-    for candidate in lock.candidates:
-        if candidate.project not in AIRFLOW_PARTS or (candidate.project, candidate.version) in held:
-            continue
-        known = [version for project, version in sorted(held) if project == candidate.project]
-        raise LockInvalidError(
-            f"{candidate.project} is {candidate.version}, while parent {parent.stack} has {known[0] if known else 'none'}",
-            context=file,
-            hint=_WAY_OUT,
-        )
+    if problem := parent_problem(airflow_parts(lock), airflow_parts(parent), parent=parent.stack):
+        raise LockInvalidError(problem, context=file, hint=_WAY_OUT)
+
+
+def airflow_parts(lock: StackLock) -> tuple[tuple[str, str], ...]:
+    """List the parts of Airflow that a lock has, as project and version, in its order."""
+    return tuple((one.project, one.version) for one in lock.candidates if one.project in AIRFLOW_PARTS)
+
+
+def parent_problem(parts: Sequence[tuple[str, str]], held: Sequence[tuple[str, str]], *, parent: str) -> str:
+    """Say which part of Airflow moved against a parent's lock; empty for none."""
+    for project, version in parts:
+        if (project, version) not in held:
+            known = [other for name, other in sorted(held) if name == project]
+            return f"{project} is {version}, while parent {parent} has {known[0] if known else 'none'}"
+    return ""
 
 
 def _airflow_problem(candidate: LockedCandidate, airflow_version: str) -> str:

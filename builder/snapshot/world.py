@@ -125,7 +125,7 @@ class World:
         indexes = {index.name: index for index in self.indexes}
         if not pages.keys() <= indexes.keys():
             return False
-        self._prefetch_rows(pages, indexes)
+        self.prefetch_pages(pages)
         try:
             return all(
                 self._ask(indexes[name], project) == digest
@@ -142,7 +142,7 @@ class World:
             PackageIndexError: an index did not answer.
         """
         indexes = {index.name: index for index in self.indexes}
-        self._prefetch_rows({name: rows for name, rows in pages.items() if name in indexes}, indexes)
+        self.prefetch_pages(pages)
         return tuple(
             sorted(
                 project
@@ -152,9 +152,10 @@ class World:
             )
         )
 
-    def _prefetch_rows(self, pages: Mapping[str, Iterable[str]], indexes: Mapping[str, NamedIndex]) -> None:
-        for name, rows in pages.items():
-            self.prefetch(rows, lambda _, index=indexes[name]: (index,))  # type: ignore[misc]
+    def prefetch_pages(self, pages: Mapping[str, Iterable[str]]) -> None:
+        """Ask for projects' pages by the name of their index, side by side; an index that is gone is passed over."""
+        for index in self.indexes:
+            self.prefetch(pages.get(index.name, ()), lambda _, index=index: (index,))  # type: ignore[misc]
 
     def _ask(self, index: NamedIndex, project: str) -> Digest | None:
         return self._once(("page", index.name, project), partial(self._digest, index, project))
@@ -262,6 +263,11 @@ class World:
         if self._replay is not None:
             return True
         for index in places:
+            key = index.name, project
+            if key in self._pages:  # asked in this run
+                if self._pages[key] is not None:
+                    return True
+                continue
             known = self._known_pages(index).get(project)
             if known is None or not self._holds(known):
                 return False

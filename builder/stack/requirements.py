@@ -7,6 +7,7 @@ stack's: Airflow stands in `airflow.version`. Its extras may be required, as `ap
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -47,6 +48,7 @@ def check_requirement(text: str) -> tuple[str, str]:
     return check_airflow_requirement(text, "")
 
 
+@cache
 def check_airflow_requirement(text: str, version: str) -> tuple[str, str]:
     """Find whether a requirement moves Airflow.
 

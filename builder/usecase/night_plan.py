@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from builder.digest import Digest
 from builder.stack.graph import build_order, effective_stack
 from builder.usecase.lock_check import check_locks
 from builder.usecase.night_facts import base_facts
-from builder.usecase.settled import recall, settled_key, unsettled
-from builder.usecase.stack_inputs import load_inputs
+from builder.usecase.settled_locks import SettledLocks
 
 if TYPE_CHECKING:
     from builder.project import Project
+    from builder.stack.model import EffectiveStack
+    from builder.usecase.lock_heads import LockHeads
     from builder.usecase.lock_model import LockOptions, LockTools
 
 _MOST_NAMES = 8
@@ -59,9 +59,15 @@ class NightPlan:
 
 
 def plan_night(
-    project: Project, tools: LockTools, options: LockOptions, *, bases: Sequence[str], names: Sequence[str] = ()
+    project: Project,
+    tools: LockTools,
+    options: LockOptions,
+    *,
+    bases: Sequence[str],
+    names: Sequence[str] = (),
+    heads: LockHeads | None = None,
 ) -> NightPlan:
-    """Look at bases on their mirrors and at stacks on their indexes.
+    """Look at bases on their mirrors and at stacks on their indexes: each page is asked for once, all side by side.
 
     Args:
         project: the folder of stacks and locks.
@@ -69,24 +75,29 @@ def plan_night(
         options: how the night locks.
         bases: those that it locks again.
         names: the stacks; empty for all.
+        heads: what is known of locks.
     """
     stacks = project.load_stacks()
     planned = {name: _plan_base(project, tools, name) for name in bases}
-    states = {state.name: state for state in check_locks(project, names) if state.kind == "stack"}
-    found: dict[str, PlannedStack] = {}
+    states = {
+        state.name: state for state in check_locks(project, names, heads=heads, stacks=stacks) if state.kind == "stack"
+    }
+    own: dict[str, tuple[EffectiveStack, list[str]]] = {}
     for name in build_order(stacks):
         if names and name not in names:
             continue
-        stack = effective_stack(stacks, name)
-        reasons = list(states[name].reasons)
+        stack, reasons = effective_stack(stacks, name), list(states[name].reasons)
         base = planned.get(stack.base)
         if base is not None and base.changed:
             reasons.append(f"base {base.name} moves: {_names([move['name'] for move in base.moves])}")
+        own[name] = stack, reasons
+    settled = SettledLocks(project, tools, options)
+    settled.look_at([stack for stack, reasons in own.values() if not reasons])
+    found: dict[str, PlannedStack] = {}
+    for name, (stack, reasons) in own.items():
         if any(parent in found and found[parent].reasons for parent in stack.parents[:1]):
             reasons.append(f"its parent {stack.parents[0]} would be locked again")
-        if not reasons:
-            reasons += _unsettled(project, tools, name, options)
-        found[name] = PlannedStack(name=name, owners=stack.owners, reasons=tuple(reasons))
+        found[name] = PlannedStack(name=name, owners=stack.owners, reasons=tuple(reasons) or _unsettled(settled, name))
     return NightPlan(bases=tuple(planned.values()), stacks=tuple(found.values()))
 
 
@@ -102,20 +113,12 @@ def _plan_base(project: Project, tools: LockTools, name: str) -> PlannedBase:
     return PlannedBase(name=name, changed=True, moves=facts["moves"])
 
 
-def _unsettled(project: Project, tools: LockTools, name: str, options: LockOptions) -> tuple[str, ...]:
+def _unsettled(settled: SettledLocks, name: str) -> tuple[str, ...]:
     """Say why a lock whose own inputs are as they were is not settled."""
-    stack = effective_stack(project.load_stacks(), name)
-    base, own = project.base_lock_path(stack.base).read_bytes(), project.stack_lock_path(name).read_bytes()
-    above = project.stack_lock_path(stack.parents[0]).read_bytes() if stack.parents else None
-    parent = Digest.of(above) if above is not None else None
-    inputs = load_inputs(project, tools, stack, options, base_lock=Digest.of(base), parent_lock=parent)
-    key = settled_key(tools, stack, inputs, Digest.of(own), options)
-    if recall(tools.snapshots, key, tools.world) is not None:
-        return ()
-    projects = unsettled(tools.snapshots, key, tools.world)
+    projects = settled.moved(name)
     if projects is None:
         return ("it has not been locked by these rules since it last changed",)
-    return (f"indexes say something new of {_names(projects)}",)
+    return (f"indexes say something new of {_names(projects)}",) if projects else ()
 
 
 def _names(names: Sequence[str]) -> str:

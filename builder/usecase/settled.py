@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.canonical import dump_json
 from builder.digest import Digest
-from builder.stack.model import EffectiveStack
+from builder.stack.model import EffectiveStack, IndexRule
 
 if TYPE_CHECKING:
     from builder.snapshot.model import SnapshotStore
@@ -24,13 +24,27 @@ if TYPE_CHECKING:
     from builder.usecase.stack_inputs import StackInputs
 
 _FORMAT = 1
+PageRow = tuple[str, str, str | None]
+"""An index, a project, and the digest of its page in hexadecimal; None where the index does not have it."""
 
 
 def settled_key(
     tools: LockTools, stack: EffectiveStack, inputs: StackInputs, previous: Digest, options: LockOptions
 ) -> str:
     """Name everything that a lock is made from, bar what indexes say."""
-    world, rules = tools.world, inputs.index_rules
+    return key_of_inputs(tools, stack, inputs.digest_for(stack), inputs.index_rules, previous, options)
+
+
+def key_of_inputs(
+    tools: LockTools,
+    stack: EffectiveStack,
+    inputs: Digest,
+    rules: Sequence[IndexRule],
+    previous: Digest,
+    options: LockOptions,
+) -> str:
+    """Name the same, where the digest of the stack's inputs is known."""
+    world = tools.world
     cooled = stack.resolution.cooldown_days or any(rule.cooldown_days for rule in rules)
     return Digest.of(
         dump_json(
@@ -38,7 +52,7 @@ def settled_key(
                 "format": _FORMAT,
                 "program": tools.program,
                 "python": sys.version,
-                "inputs": inputs.digest_for(stack).hex,
+                "inputs": inputs.hex,
                 "stack": stack.name,
                 "previous": previous.hex,
                 "upgrade": options.upgrade,
@@ -63,14 +77,19 @@ def recall(notes: SnapshotStore, key: str, world: World) -> StackChange | None:
         return None  # It is damaged: the lock is made in full.
 
 
-def unsettled(notes: SnapshotStore, key: str, world: World) -> tuple[str, ...] | None:
-    """List projects of which indexes say something else than when a lock was settled; None where it never was."""
+def noted_rows(notes: SnapshotStore, key: str) -> tuple[PageRow, ...] | None:
+    """List what indexes said when a lock was settled; None where it never was, or what is noted of it is damaged."""
     data = notes.settled(key)
     try:
-        pages = _pages(json.loads(data)["pages"]) if data else None
+        value = json.loads(data) if data else None
+        if value is None:
+            return None
+        _change(value["change"])
+        return tuple(
+            (index, project, digest) for index, rows in value["pages"].items() for project, digest in rows.items()
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return None if pages is None else world.moved(pages)
 
 
 def remember(
