@@ -84,10 +84,10 @@ class BuildGraph:
             by: `deb:PACKAGE`, `project:NAME`, `wheel:FILE`, `base:NAME`, `stack:NAME` or `index`.
         """
         node = self._node(by)
-        touched = set(nx.descendants(self.graph, node))
-        names = {
-            kind: {name for one, _, name in (row.partition(":") for row in touched) if one == kind} for kind in KINDS
-        }
+        names: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        for row in nx.descendants(self.graph, node):
+            kind, _, name = row.partition(":")
+            names[kind].add(name)
         return Affected(
             by=node,
             versions=self._versions(node),
@@ -153,6 +153,7 @@ def make_graph(bases: Sequence[BaseFacts], stacks: Sequence[StackFacts], *, form
     """
     graph: Graph = nx.DiGraph()
     graph.add_node(INDEX)
+    wheels: dict[str, str] = {}
     for base in bases:
         graph.add_node(f"base:{base.name}", key=str(base.lock))
         graph.add_edges_from((f"deb:{package}", f"base:{base.name}") for package in base.debs)
@@ -166,8 +167,10 @@ def make_graph(bases: Sequence[BaseFacts], stacks: Sequence[StackFacts], *, form
         if stack.parent:
             graph.add_edges_from(((f"stack:{stack.parent}", node), (f"image:{stack.parent}", image)))
         for wheel, project in stack.wheels.items():
-            graph.add_edge(f"wheel:{wheel}", node)
-            graph.add_edge(f"project:{project}", f"wheel:{wheel}")
+            if wheel not in wheels:  # most are other stacks' too
+                wheels[wheel] = f"wheel:{wheel}"
+                graph.add_edge(f"project:{project}", wheels[wheel])
+        graph.add_edges_from((wheels[wheel], node) for wheel in stack.wheels)
     return BuildGraph(
         graph=graph,
         bases={base.name: base for base in sorted(bases, key=lambda base: base.name)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -57,8 +58,8 @@ def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
                 base_lock=Digest.parse(facts["base_lock"]),
                 parent=facts["parent"],
                 owners=stacks[name].owners,
-                versions=facts["versions"],
-                wheels=facts["wheels"],
+                versions=_interned(facts["versions"]),
+                wheels=_interned(facts["wheels"]),
             )
         )
     if not locked:
@@ -75,6 +76,11 @@ def _facts(data: bytes, artefacts: ArtefactStore, read: _Read, *, file: str) -> 
     found = read(data, file=file)
     artefacts.put(_KIND, key, [seal(found)])
     return found
+
+
+def _interned(rows: Mapping[str, str]) -> dict[str, str]:
+    """Hold each text once: stacks of a fleet have most of theirs in common."""
+    return {sys.intern(name): sys.intern(text) for name, text in rows.items()}
 
 
 def _read_base(data: bytes, *, file: str) -> dict[str, Any]:
