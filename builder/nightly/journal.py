@@ -29,7 +29,7 @@ def dump_line(line: Begun | StepDone | Ended) -> bytes:
 
 
 def parse_journal(data: bytes, *, file: str) -> Night:
-    """Read a journal; a last line without its end is left out.
+    """Read a journal; a last line without its end is left out. A step after the end, done again, begins the night again.
 
     Raises:
         InvalidInputError: it is none, or a line of it is damaged.
@@ -45,6 +45,7 @@ def parse_journal(data: bytes, *, file: str) -> Night:
             ended = _parse(line, Ended, f"{file}: line {number}").ended
         else:
             steps.append(_parse(line, StepDone, f"{file}: line {number}"))
+            ended = 0
     return Night(begun=begun, steps=tuple(steps), ended=ended)
 
 

@@ -126,6 +126,59 @@ def run_night(tasks: Tasks, night: Night, room: NightRoom) -> tuple[StepDone, ..
     return tuple(run.steps)
 
 
+def run_task(tasks: Tasks, task: Task, night: Night, room: NightRoom) -> tuple[StepDone, ...]:
+    """Do one task of a night, whose others are done elsewhere; returns the steps that ended in this run.
+
+    Nothing but what is written down says how the others came out: a task that this one stands on and that did not end, as
+    one whose process was killed, holds it just as one that failed.
+
+    Args:
+        tasks: all of the night.
+        task: the one to do.
+        night: what ended before.
+        room: what does the work, and what writes it down.
+    """
+    run = _Run(tasks=tasks, room=room, known=night.latest())
+    reason = _why_held(run, task)
+    if reason:
+        run.held[task] = reason
+    _do_task(run, task)
+    return tuple(run.steps)
+
+
+def _why_held(run: _Run, task: Task) -> str:
+    """Say what keeps a task from being done; those nearest to it first, and empty where nothing does."""
+    above = run.tasks.reverse(copy=False)
+    held = ""
+    for other in (head for _, head in nx.bfs_edges(above, task, sort_neighbors=sorted)):
+        kind, _, name = other.node.partition(":")
+        for step in (one for one in other.steps if one in _STOPS):
+            done = run.known.get((other.node, step))
+            if done is not None and done.result is Result.HELD:
+                # What held it is above, unless that has been done again since: then its turn comes first.
+                held = held or f"stands on {kind} {name}, which was held"
+                break
+            if done is None or done.result is Result.FAILED:
+                return f"stands on {kind} {name}, whose {step} {'failed' if done else 'has not ended'}"
+    return held
+
+
+def generations(tasks: Tasks) -> tuple[tuple[Task, ...], ...]:
+    """Order tasks in generations: each stands on earlier ones alone, and its tasks are of one kind.
+
+    Bases first, then locks and images by how many parents a stack has: locks of a generation do not wait for images.
+    """
+    depths: dict[Task, int] = {}
+    for task in nx.lexicographical_topological_sort(tasks):
+        same = (depths[other] for other in tasks.predecessors(task) if other.steps == task.steps)
+        depths[task] = max(same, default=-1) + 1
+    kinds = [(Step.REFRESH,), (Step.LOCK,), IMAGE_STEPS]
+    keys = sorted({(kinds.index(task.steps), depth) for task, depth in depths.items()})
+    return tuple(
+        tuple(sorted(task for task, depth in depths.items() if (kinds.index(task.steps), depth) == key)) for key in keys
+    )
+
+
 def _do_task(run: _Run, task: Task) -> None:
     if task in run.held:
         _note(run, StepDone(node=task.node, step=task.steps[0], result=Result.HELD, reason=run.held[task]))

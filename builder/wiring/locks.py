@@ -40,6 +40,7 @@ def make_lock_tools(
     snapshot: str | None = None,
     refresh: bool = False,
     watch: Callable[[str], object] = lambda _: None,
+    now: int | None = None,
 ) -> Iterator[LockTools]:
     """Make what `lock` and its questions need from outside, by the user's settings.
 
@@ -49,6 +50,7 @@ def make_lock_tools(
         snapshot: the beginning of the id of a snapshot to answer from, in place of the indexes.
         refresh: ask the indexes for each page again, however fresh it is.
         watch: told what came from the indexes, a word for each.
+        now: seconds since the epoch that all is judged by; this moment by default.
     """
     import time
 
@@ -59,7 +61,7 @@ def make_lock_tools(
     from builder.usecase.noted import NotedProbe
 
     settings = load_index_settings()
-    now = int(time.time())
+    now = int(time.time()) if now is None else now
     program = _program()
     snapshots = make_snapshot_store()
     replay = _find_replay(snapshots, snapshot) if snapshot else None

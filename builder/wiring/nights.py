@@ -1,7 +1,8 @@
 """The folder of nights: one folder each, with its journal and reports; and the lock that lets one night run at a time.
 
 The lock is a file with its owner and expiry, held by flock as long as the process lives. Where the owner's machine is another
-one, flock may not reach: then the owner's word holds until it expires.
+one, flock may not reach: then the owner's word holds until it expires. A night whose tasks are processes of their own, as on
+Airflow, has nobody to hold the lock: it is lent to the run, by word, from task to task.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ JOURNAL: Final = "journal.jsonl"
 REPORT: Final = "report.json"
 _LOCK: Final = "lock"
 _MODE: Final = 0o644
+LENT: Final = "tasks of a run"
+"""In place of a host: those of a night that is many processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class Nights:
     """Nights of a project, on disk."""
 
     root: Path
+    moment_s: float = 10.0
+    """How long tasks of a run wait for each other's word."""
 
     def names(self) -> tuple[str, ...]:
         """List nights, oldest first; one that was killed before its first line is none."""
@@ -67,25 +73,15 @@ class Nights:
 
     @contextmanager
     def journal(self, name: str) -> Iterator[Callable[[Begun | StepDone | Ended], None]]:
-        """Open a night's journal to append to; what a kill cut short is taken off first. One thread writes at a time."""
-        from threading import Lock
+        """Open a night's journal to append to; threads and processes may write at the same time, and none cuts into another's line.
 
-        from builder.nightly.journal import dump_line, whole_bytes
+        What a kill cut short is taken off first.
+        """
+        from builder.nightly.journal import dump_line
 
         path = self.root / name / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = whole_bytes(path.read_bytes()) if path.is_file() else 0
-        with path.open("ab") as stream:
-            stream.truncate(kept)
-            turn = Lock()
-
-            def write(line: Begun | StepDone | Ended) -> None:
-                with turn:
-                    stream.write(dump_line(line))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-
-            yield write
+        yield lambda line: _append(path, dump_line(line))
 
     @contextmanager
     def alone(
@@ -102,31 +98,120 @@ class Nights:
         Raises:
             BuildError: another one runs.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        path = self.root / _LOCK
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-        try:
+        path, host = self.root / _LOCK, socket.gethostname()
+        with _open_lock(path) as descriptor:
             other = _read_owner(descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise _busy(path, other, "it runs on this machine: wait for it, or end it") from None
-            host = socket.gethostname()
             if not take_over and other.get("host") not in {None, host} and _expires(other) > now():
                 raise _busy(path, other, "wait, or where it is dead: airflow-kubler nightly --take-over")
 
             def renew() -> None:
-                value = {"owner": owner, "host": host, "pid": os.getpid(), "expires": now() + hours * 3600}
-                data = json.dumps(value).encode() + b"\n"
-                os.pwrite(descriptor, data, 0)
-                os.ftruncate(descriptor, len(data))
-                os.fsync(descriptor)
+                expires = now() + hours * 3600
+                _write_owner(descriptor, {"owner": owner, "host": host, "pid": os.getpid(), "expires": expires})
 
             renew()
             yield renew
             os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)
+
+    def lend(self, owner: str, hours: int, now: Callable[[], int]) -> None:
+        """Say that a night runs whose tasks are processes of their own, on whatever machine; again by each of them.
+
+        No process holds it: the owner's word does, until it expires or is given back. So `alone` refuses a night beside it.
+
+        Args:
+            owner: names the run that the tasks are of; tasks of another run are refused.
+            hours: after which it counts as dead.
+            now: seconds since the epoch.
+
+        Raises:
+            BuildError: another night runs.
+        """
+        path = self.root / _LOCK
+        with _open_lock(path) as descriptor:
+            other = _read_owner(descriptor)
+            try:
+                # Tasks of one run come at the same time, each for a moment; a night of one process stays.
+                _wait_for(descriptor, self.moment_s)
+            except BlockingIOError:
+                raise _busy(path, other, "wait for it, or end it") from None
+            other = _read_owner(descriptor)
+            # A night of one process on this machine is dead: else it would have the lock.
+            is_dead = other.get("host") in {None, socket.gethostname()} or _expires(other) <= now()
+            if not is_dead and (other.get("owner"), other.get("host")) != (owner, LENT):
+                raise _busy(path, other, "wait, or where it is dead: airflow-kubler nightly --take-over")
+            _write_owner(descriptor, {"owner": owner, "host": LENT, "pid": 0, "expires": now() + hours * 3600})
+
+    def give_back(self, owner: str) -> None:
+        """Say that a night that was lent is over."""
+        with _open_lock(self.root / _LOCK) as descriptor, _turn(descriptor):
+            if _read_owner(descriptor).get("owner") == owner:
+                os.ftruncate(descriptor, 0)
+
+
+@contextmanager
+def _open_lock(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, seconds: float) -> None:
+    """Get a lock that others have for a moment; raises BlockingIOError where one keeps it."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def _write_owner(descriptor: int, owner: Mapping[str, object]) -> None:
+    data = json.dumps(owner).encode() + b"\n"
+    os.pwrite(descriptor, data, 0)
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line whole and synced; opened for each, since a lock is of one opening, and threads would share it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    try:
+        with _turn(descriptor):
+            _cut(descriptor)
+            written = os.write(descriptor, line)
+            if written != len(line):
+                _cut(descriptor)
+                raise BuildError("could not be written to its end", context=str(path), hint="is the disk full?")
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _turn(descriptor: int) -> Iterator[None]:
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _cut(descriptor: int) -> None:
+    """Take off a last line without its end: whoever wrote it is dead, since nobody has the lock."""
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return
+    from builder.nightly.journal import whole_bytes
+
+    os.ftruncate(descriptor, whole_bytes(os.pread(descriptor, size, 0)))
 
 
 def _read_owner(descriptor: int) -> dict[str, object]:

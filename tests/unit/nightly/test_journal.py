@@ -66,3 +66,10 @@ def test_a_reason_is_cut_to_five_lines() -> None:
     assert lines == ["line 0", "line 1", "… 36 lines …", "line 38", "line 39"]
     assert short_reason("one\n\n two \n") == "one\n two"
     assert len(short_reason("x" * 10_000)) == 300
+
+
+def test_a_step_that_is_done_again_after_the_end_begins_the_night_again() -> None:
+    again = StepDone(node="stack:core", step=Step.LOCK, result=Result.DONE)
+    data = dump_line(BEGUN) + dump_line(Ended(ended=9)) + dump_line(again)
+    assert parse_journal(data, file="journal").ended == 0
+    assert parse_journal(data + dump_line(Ended(ended=12)), file="journal").ended == 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -108,4 +109,85 @@ def test_the_lock_of_a_killed_night_is_free_at_once(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     with Nights(root=tmp_path).alone("a@here", 12, lambda: 0):
+        pass
+
+
+def test_processes_that_append_at_the_same_time_cut_into_no_line_of_another(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    with nights.journal("20261130.1") as write:
+        write(begun("20261130.1"))
+    code = (
+        "import sys; from pathlib import Path; from builder.nightly.model import Result, Step, StepDone\n"
+        "from builder.wiring.nights import Nights\n"
+        "with Nights(root=Path(sys.argv[1])).journal('20261130.1') as write:\n"
+        " for number in range(40):\n"
+        "  write(StepDone(node=f'stack:s{sys.argv[2]}-{number}', step=Step.LOCK, result=Result.DONE, reason='x' * 9000))"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(number)], cwd=ROOT) for number in range(4)
+    ]
+    assert [process.wait() for process in started] == [0] * 4
+    steps = nights.read("20261130.1").steps
+    assert sorted(one.node for one in steps) == sorted(
+        f"stack:s{writer}-{number}" for writer in range(4) for number in range(40)
+    )
+
+
+def test_what_a_killed_process_cut_short_is_taken_off_while_others_write_on(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    with nights.journal("20261130.1") as write:
+        write(begun("20261130.1"))
+        write(DONE)
+        with (tmp_path / "20261130.1" / JOURNAL).open("ab") as stream:
+            stream.write(b'{"node": "stack:co')
+        write(DONE)
+    assert nights.read("20261130.1").steps == (DONE, DONE)
+
+
+def test_a_night_that_is_lent_to_a_run_is_its_tasks_alone(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    nights.lend("DAG a", 12, lambda: 0)
+    nights.lend("DAG a", 12, lambda: 0)
+    with pytest.raises(BuildError, match="a night of DAG a"):
+        nights.lend("DAG b", 12, lambda: 0)
+    with pytest.raises(BuildError, match="a night of DAG a"), nights.alone("alice@here", 12, lambda: 0):
+        pass
+    nights.give_back("DAG b")
+    with pytest.raises(BuildError, match="a night of DAG a"), nights.alone("alice@here", 12, lambda: 0):
+        pass
+    nights.give_back("DAG a")
+    with nights.alone("alice@here", 12, lambda: 0):
+        pass
+
+
+def test_a_lent_night_that_nobody_gave_back_expires(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    nights.lend("DAG a", 12, lambda: 0)
+    nights.lend("DAG b", 12, lambda: 12 * 3600)
+
+
+def test_tasks_of_a_run_are_refused_while_a_night_of_one_process_runs(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path, moment_s=0.1)
+    with (
+        nights.alone("alice@here", 12, lambda: 0),
+        pytest.raises(BuildError, match="a night of alice@here"),
+    ):
+        nights.lend("DAG a", 12, lambda: 0)
+    nights.lend("DAG a", 12, lambda: 0)
+
+
+def test_a_night_of_this_machine_that_was_killed_keeps_no_run_out_and_one_of_another_does(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    word = {"owner": "alice@here", "host": socket.gethostname(), "pid": 1, "expires": 100}
+    (tmp_path / "lock").write_text(json.dumps(word))
+    nights.lend("DAG a", 12, lambda: 0)
+    (tmp_path / "lock").write_text(json.dumps({**word, "host": "far"}))
+    with pytest.raises(BuildError, match="a night of alice@here"):
+        nights.lend("DAG a", 12, lambda: 0)
+
+
+def test_a_lent_night_is_taken_over_by_who_insists(tmp_path: Path) -> None:
+    nights = Nights(root=tmp_path)
+    nights.lend("DAG a", 12, lambda: 0)
+    with nights.alone("alice@here", 12, lambda: 0, take_over=True):
         pass
