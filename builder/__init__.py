@@ -19,6 +19,7 @@ ledger/ what happened, history/ what it tells of images, audit/ what auditors ge
 cluster/ what runs, drift/ how it differs from what the ledger says.
 nightly/ what a night is and what its report says, notify/ who else is told.
 usecase/ has one verb a function; cli/ one file a verb; wiring/ alone constructs what touches the outside.
+airflow/ is imported by Airflow alone: nights as a DAG.
 """
 
 __version__ = "0.1.0"

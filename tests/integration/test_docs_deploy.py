@@ -84,3 +84,8 @@ def test_what_is_printed_fits_its_schema(name: str, team: Path) -> None:
     broken = team / "broken.json"
     broken.write_bytes(done.stdout.replace(b'"stack"', b'"stock"'))
     run_tool(validator, "-c", code, broken, ROOT / "docs/schemas" / f"{name}.json", status=1)
+
+
+def test_the_cron_job_of_nights_is_valid() -> None:
+    path = ROOT / "examples/nightly/cronjob.yaml"
+    run_tool(require_tool("kubernetes-validate"), "--strict", "--kubernetes-version", "1.37", path)

@@ -109,7 +109,7 @@ class IndexProject:
         argv = [sys.executable, "-m", "builder", "--project", str(self.folder), *map(str, arguments)]
         done = subprocess.run(
             argv,
-            env=self._environment(),
+            env=self.environment(),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -138,7 +138,8 @@ class IndexProject:
         """List files that hold some bytes; what a database keeps compressed is looked at, too."""
         return [path for path in self.files() if secret in path.read_bytes() or secret in _unpacked(path)]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Give the environment that commands run in."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
