@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import lzma
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from email.utils import formatdate
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,70 +22,18 @@ from builder.usecase.base_notes import BaseNotes
 from builder.usecase.lock_base import lock_base
 from tests.support.archive_keys import Signer, new_signer
 from tests.support.bases import make_base
-from tests.support.packages import paragraphs
+from tests.support.fake_mirror import NOW, PACKAGES, FakeMirror
 
 pytestmark = [
     pytest.mark.tools,
     pytest.mark.skipif(not (shutil.which("gpg") and shutil.which("gpgv")), reason="needs gpg and gpgv"),
 ]
 
-NOW = 1_800_000_000
-PACKAGES = """\
-bash 5 | Depends: libc6 (>= 2), debconf
-libc6 2.41-1+deb13u1
-python3.13-minimal 3.13.5-2 | Depends: libc6
-tzdata 2026a | Architecture: all
-"""
-
 
 @pytest.fixture(scope="module")
 def signer() -> Iterator[Signer]:
     with new_signer() as made:
         yield made
-
-
-@dataclass
-class FakeMirror:
-    """A mirror of one suite in a folder."""
-
-    root: Path
-    signer: Signer
-    suite: str = "trixie"
-    packages: str = PACKAGES
-    date: int = NOW - 1000
-    valid_until: int | None = None
-    spoil_index: Callable[[bytes], bytes] = field(default=lambda data: data)
-    spoil_release: Callable[[bytes], bytes] = field(default=lambda data: data)
-    by_hash: bool = True
-    codename: str = ""
-
-    def publish(self) -> Mirror:
-        folder = self.root / "dists" / self.suite
-        index = folder / "main/binary-amd64"
-        index.mkdir(parents=True, exist_ok=True)
-        plain = paragraphs(self.packages).encode()
-        packed = lzma.compress(plain)
-        digest = hashlib.sha256(packed).hexdigest()
-        served = self.spoil_index(packed)
-        (index / "Packages.xz").write_bytes(served)
-        if self.by_hash:
-            (index / "by-hash/SHA256").mkdir(parents=True, exist_ok=True)
-            (index / "by-hash/SHA256" / digest).write_bytes(served)
-        lines = [
-            "Origin: Debian",
-            f"Suite: {self.codename or self.suite}",
-            f"Codename: {self.codename or self.suite}",
-            f"Date: {formatdate(self.date)}",
-            *([f"Valid-Until: {formatdate(self.valid_until)}"] if self.valid_until else []),
-            *(["Acquire-By-Hash: yes"] if self.by_hash else []),
-            "Components: main",
-            "SHA256:",
-            f" {hashlib.sha256(plain).hexdigest()} {len(plain)} main/binary-amd64/Packages",
-            f" {digest} {len(packed)} main/binary-amd64/Packages.xz",
-        ]
-        text = "".join(f"{line}\n" for line in lines)
-        (folder / "InRelease").write_bytes(self.spoil_release(self.signer.sign(text)))
-        return Mirror(url=self.root.as_uri(), security=self.suite.endswith("-security"), keyrings=(self.signer.public,))
 
 
 BASE = make_base(roots=("bash", "tzdata", "python3.13-minimal"), cuts=("debconf",), platforms=(AMD64,))
