@@ -74,6 +74,8 @@ def _facts(data: bytes, artefacts: ArtefactStore, read: _Read, *, file: str) -> 
     if isinstance(known, dict):
         return known
     found = read(data, file=file)
+    if path is not None:
+        path.unlink(missing_ok=True)  # It is damaged; nothing is put over what is there.
     artefacts.put(_KIND, key, [seal(found)])
     return found
 
