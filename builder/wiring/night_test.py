@@ -64,10 +64,11 @@ def has_passed(ledger: LedgerReader, digest: str, suites: Sequence[str]) -> bool
 
 
 def step_of_report(node: str, digest: str, report: CheckReport) -> StepDone:
-    """Say how tests ended: each that did not pass, with its last words."""
+    """Say how tests ended: one that did not pass with all that it said, several with their last words."""
     bad = [(suite.name, case) for suite in report.suites for case in suite.cases if case.bad]
     reason = "\n".join(
-        f"{suite} {case.name} {case.status}: {' '.join(case.reason.splitlines()[-1:])}" for suite, case in bad
+        f"{suite} {case.name} {case.status}: {case.reason if len(bad) == 1 else _last_words(case.reason)}"
+        for suite, case in bad
     )
     return StepDone(
         node=node,
@@ -80,6 +81,11 @@ def step_of_report(node: str, digest: str, report: CheckReport) -> StepDone:
             "failed": [f"{suite} {case.name}" for suite, case in bad],
         },
     )
+
+
+def _last_words(reason: str) -> str:
+    """Join the last lines: of a program the very last one is no more than its exit status."""
+    return " / ".join(line.strip() for line in reason.splitlines()[-2:])
 
 
 def _host() -> Platform:

@@ -41,10 +41,16 @@ def report(*cases: Case) -> CheckReport:
     return CheckReport(stack="core", platform="linux/amd64", manifest="sha256:0", engine="runc", suites=(suite,))
 
 
-def test_what_failed_is_told_by_its_last_words() -> None:
+def test_what_failed_is_told_by_what_it_said_or_where_several_did_by_their_last_words() -> None:
     good = Case(name="a", status=Status.PASSED)
     bad = Case(name="b", status=Status.FAILED, reason="first\nE  assert 1 == 2")
     done = step_of_report("stack:core", "sha256:1", report(good, bad))
-    assert (done.result, done.reason) == (Result.FAILED, "stack b failed: E  assert 1 == 2")
+    assert (done.result, done.reason) == (Result.FAILED, "stack b failed: first\nE  assert 1 == 2")
     assert done.facts["failed"] == ["stack b"]
+    shell = Case(name="c.sh", status=Status.FAILED, reason="Traceback\nAssertionError: no\nexit status 1")
+    several = step_of_report("stack:core", "sha256:1", report(bad, shell)).reason.splitlines()
+    assert several == [
+        "stack b failed: first / E  assert 1 == 2",
+        "stack c.sh failed: AssertionError: no / exit status 1",
+    ]
     assert step_of_report("stack:core", "sha256:1", report(good)).result is Result.DONE
