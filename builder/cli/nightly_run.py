@@ -48,7 +48,7 @@ def run_night(
         watch = later.enter_context(tally("asking the indexes"))
         tools = later.enter_context(make_lock_tools(project, note, refresh=True, watch=watch))
         day = dt.datetime.fromtimestamp(tools.now, dt.UTC).strftime("%Y%m%d")
-        make = begun_maker(project, ledger, stacks, tools.now, owner)
+        make = begun_maker(project, settings, ledger, stacks, tools.now, owner)
         night, again = begin(nights, day, make, anew=how["anew"])
         git = NightGit(
             locks=project.locks_folder,
@@ -58,7 +58,7 @@ def run_night(
         )
         git.begin(note, again=again)
         note(f"night {night.begun.night}{' goes on' if again else ''}: {len(night.begun.before)} stacks")
-        work = open_work(project, settings, night.begun.before, tools, later, ledger=ledger, jobs=how["jobs"])
+        work = open_work(project, settings, night.begun, tools, later, ledger=ledger, jobs=how["jobs"])
 
         def close(over: Night) -> None:
             summary = summarise(over)

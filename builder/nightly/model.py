@@ -76,6 +76,15 @@ class Before(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Findings by severity, as last recorded."""
 
 
+class BaseBefore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a base stood when the night began: what moved is told from it, though a kill came after the lock was written."""
+
+    lock: str = ""
+    """Digest of its lock file; empty for none."""
+    debs: Mapping[str, str] = {}
+    """Package to version."""
+
+
 class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first line of a journal."""
 
@@ -87,6 +96,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who runs it, as `user@host`."""
     before: Mapping[str, Before] = {}
     """By stack."""
+    refreshed: Mapping[str, BaseBefore] = {}
+    """By base, of those that are locked again."""
     owners: Mapping[str, tuple[str, ...]] = {}
     bases: Mapping[str, str] = {}
     """Stack to the base it stands on."""

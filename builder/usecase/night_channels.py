@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from builder.finding.gate import Given
 from builder.ledger.entry import Actor
 from builder.ledger.model import Ledger
 from builder.nightly.model import Result, Step, StepDone
@@ -13,13 +14,32 @@ from builder.usecase.promote import PromoteRequest, Promotion, promote
 
 
 def move_channels(
-    ledger: Ledger, stack: str, digest: str, channels: Iterable[ChannelRules], actor: Actor, clock: Callable[[], int]
+    ledger: Ledger,
+    stack: str,
+    digest: str,
+    channels: Iterable[ChannelRules],
+    actor: Actor,
+    clock: Callable[[], int],
+    *,
+    given: Given | None = None,
 ) -> StepDone:
-    """Move channels to an image, in their order; one whose rules are not met waits, with what it lacks."""
+    """Move channels to an image, in their order; one whose rules are not met waits, with what it lacks.
+
+    Args:
+        ledger: open for appending.
+        stack: whose channels.
+        digest: of the image.
+        channels: their rules.
+        actor: who moves them.
+        clock: seconds since the epoch.
+        given: waivers and lists that findings are judged by, as `promote` takes them.
+    """
     rows: list[dict[str, Any]] = []
     reasons: list[str] = []
     for rules in channels:
-        request = PromoteRequest(stack=stack, rules=rules, target=digest, reason="nightly", ask=True)
+        request = PromoteRequest(
+            stack=stack, rules=rules, target=digest, reason="nightly", ask=True, given=given or Given()
+        )
         found = promote(ledger, request, actor, clock)
         rows.append(
             {

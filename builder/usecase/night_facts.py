@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.digest import Digest
-from builder.ledger.events import Built, Scanned
+from builder.ledger.events import Built, Locked, Scanned
 from builder.ledger.queries import event_of
-from builder.nightly.model import Before
+from builder.nightly.model import BaseBefore, Before
 
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
@@ -35,10 +35,22 @@ def lock_facts(change: StackChange) -> dict[str, Any]:
     }
 
 
-def base_facts(before: BaseLock | None, after: BaseLock) -> dict[str, Any]:
+def find_base_before(project: Project, bases: Iterable[str]) -> dict[str, BaseBefore]:
+    """Find where bases stand."""
+    from builder.lock.base import parse_base_lock
+
+    found = {}
+    for name in bases:
+        path = project.base_lock_path(name)
+        data = path.read_bytes() if path.is_file() else b""
+        lock = parse_base_lock(data, file=f"locks/{path.name}") if data else None
+        found[name] = BaseBefore(lock=str(Digest.of(data)), debs=_debs(lock)) if lock else BaseBefore()
+    return found
+
+
+def base_facts(before: BaseBefore, after: BaseLock) -> dict[str, Any]:
     """Say which Debian packages moved."""
-    old = _debs(before) if before else {}
-    new = _debs(after)
+    old, new = before.debs, _debs(after)
     return {
         "moves": [
             {"name": name, "before": old.get(name, ""), "after": new.get(name, "")}
@@ -46,6 +58,15 @@ def base_facts(before: BaseLock | None, after: BaseLock) -> dict[str, Any]:
             if old.get(name) != new.get(name)
         ]
     }
+
+
+def recorded_moves(ledger: LedgerReader, stack: str, lock: str) -> list[dict[str, str]]:
+    """Say which versions moved when a lock was put on record."""
+    for entry in ledger.find("lock", lock, kinds=(Locked.kind,)):
+        event = event_of(entry, Locked)
+        if event.stack == stack:
+            return [{"name": one.name, "before": one.before, "after": one.after} for one in event.moves]
+    return []
 
 
 def image_facts(summary: Mapping[str, Any], before: Before) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.stack.graph import build_order, effective_stack
 from builder.usecase.lock_check import check_locks
-from builder.usecase.night_facts import base_facts
+from builder.usecase.night_facts import base_facts, find_base_before
 from builder.usecase.settled_locks import SettledLocks
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _plan_base(project: Project, tools: LockTools, name: str) -> PlannedBase:
     if old == data:
         return PlannedBase(name=name, changed=False, moves=())
     file = f"locks/{path.name}"
-    facts = base_facts(parse_base_lock(old, file=file) if old else None, parse_base_lock(data, file=file))
+    facts = base_facts(find_base_before(project, [name])[name], parse_base_lock(data, file=file))
     return PlannedBase(name=name, changed=True, moves=facts["moves"])
 
 

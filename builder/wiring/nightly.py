@@ -36,7 +36,8 @@ class ProjectWork:
 
     project: Project
     settings: NightSettings
-    before: Mapping[str, Before]
+    begun: Begun
+    """Where all stood when the night began."""
     tools: LockTools
     later: ExitStack
     """Closes what is opened on the way."""
@@ -63,8 +64,9 @@ class ProjectWork:
             case Step.CHANNELS:
                 return self._move_channels(name)
             case _:
-                gate = self.gates.get(step)
-                return gate(name, self._digest(name)) if gate else StepDone(node=node, step=step, result=Result.SKIPPED)
+                gate, digest = self.gates.get(step), self._digest(name)
+                skipped = StepDone(node=node, step=step, result=Result.SKIPPED, key=digest)
+                return gate(name, digest) if gate else skipped
 
     def stands(self, done: StepDone) -> bool:
         """Tell whether what a step made is there as it was."""
@@ -81,33 +83,33 @@ class ProjectWork:
 
     def _refresh(self, name: str) -> StepDone:
         from builder.lock.base import parse_base_lock
+        from builder.nightly.model import BaseBefore
         from builder.usecase.night_facts import base_facts
 
-        path = self.project.base_lock_path(name)
-        old = path.read_bytes() if path.is_file() else None
+        path, before = self.project.base_lock_path(name), self.begun.refreshed.get(name, BaseBefore())
         data = self.tools.lock_base(name)
-        file = f"locks/{path.name}"
-        facts = base_facts(parse_base_lock(old, file=file) if old else None, parse_base_lock(data, file=file))
+        facts = base_facts(before, parse_base_lock(data, file=f"locks/{path.name}"))
         self.project.save_lock(path, data)
-        result = Result.UNCHANGED if old == data else Result.DONE
-        return StepDone(node=f"base:{name}", step=Step.REFRESH, result=result, key=self._key_of(path), facts=facts)
+        key = self._key_of(path)
+        result = Result.UNCHANGED if key == before.lock else Result.DONE
+        return StepDone(node=f"base:{name}", step=Step.REFRESH, result=result, key=key, facts=facts)
 
     def _lock(self, name: str) -> StepDone:
         from builder.usecase.lock import lock_stacks
-        from builder.usecase.night_facts import lock_facts
+        from builder.usecase.night_facts import lock_facts, recorded_moves
 
         report = lock_stacks(self.project, self.tools, [name], options_of(self.settings))
         with self._recorder() as recorder:
             if recorder is not None:
                 recorder.locked(self.project.locks_folder, [change.stack for change in report.stacks])
-        change = next(one for one in report.stacks if one.stack == name)
-        return StepDone(
-            node=f"stack:{name}",
-            step=Step.LOCK,
-            result=Result.DONE if self._lock_key(name) != self.before[name].lock else Result.UNCHANGED,
-            key=self._lock_key(name),
-            facts=lock_facts(change),
-        )
+            facts = lock_facts(next(one for one in report.stacks if one.stack == name))
+            key = self._lock_key(name)
+            is_new = key != self._before(name).lock
+            if is_new and not facts["moves"] and recorder is not None:
+                # A kill came after it was written: what moved is known from then.
+                facts["moves"] = recorded_moves(recorder.ledger, name, key)
+        result = Result.DONE if is_new else Result.UNCHANGED
+        return StepDone(node=f"stack:{name}", step=Step.LOCK, result=result, key=key, facts=facts)
 
     def _build(self, name: str) -> StepDone:
         from builder.usecase.build import BuildRequest, build
@@ -125,8 +127,8 @@ class ProjectWork:
                 summary = build(request, tools)
             if recorder is not None:
                 recorder.built(request, summary, engine="own", started=started)
-        facts = {**image_facts(summary, self.before[name]), "lock": self._lock_key(name)}
-        same = facts["digest"] == self.before[name].digest
+        facts = {**image_facts(summary, self._before(name)), "lock": self._lock_key(name)}
+        same = facts["digest"] == self._before(name).digest
         return StepDone(
             node=f"stack:{name}",
             step=Step.BUILD,
@@ -183,12 +185,14 @@ class ProjectWork:
             return StepDone(node=node, step=Step.CHANNELS, result=Result.SKIPPED, key=digest)
         from builder.usecase.channel_evidence import load_channels
         from builder.usecase.night_channels import move_channels
+        from builder.usecase.waivers import load_given
         from builder.wiring.ledgers import clock, open_ledger, this_actor
 
         rules = load_channels(self.project)
         wanted = [rules.rules_for(name, channel) for channel in self.settings.channels]
+        given = load_given(self.project, name, wanted)
         with open_ledger(self.ledger, write=True) as ledger:
-            return move_channels(ledger, name, digest, wanted, this_actor(), clock)
+            return move_channels(ledger, name, digest, wanted, this_actor(), clock, given=given)
 
     @cached_property
     def registry(self) -> Registry:
@@ -203,6 +207,9 @@ class ProjectWork:
 
         with open_recorder(self.ledger) as recorder:
             yield recorder
+
+    def _before(self, name: str) -> Before:
+        return self.begun.before[name]
 
     def _output(self, name: str) -> Path:
         return self.project.root / OUTPUT / name
@@ -232,7 +239,7 @@ def options_of(settings: NightSettings) -> LockOptions:
 def open_work(
     project: Project,
     settings: NightSettings,
-    before: Mapping[str, Before],
+    begun: Begun,
     tools: LockTools,
     later: ExitStack,
     *,
@@ -251,7 +258,7 @@ def open_work(
     return ProjectWork(
         project=project,
         settings=settings,
-        before=before,
+        begun=begun,
         tools=tools,
         later=later,
         ledger=ledger,
@@ -282,7 +289,7 @@ def make_tasks_of(project: Project, settings: NightSettings, stacks: Sequence[st
 
 
 def begun_maker(
-    project: Project, ledger: Path | None, stacks: Sequence[str], now: int, owner: str
+    project: Project, settings: NightSettings, ledger: Path | None, stacks: Sequence[str], now: int, owner: str
 ) -> Callable[[str], Begun]:
     """Make what makes the first line of a night: where all stacks stand."""
 
@@ -290,7 +297,7 @@ def begun_maker(
         from builder import __version__
         from builder.nightly.model import Begun
         from builder.stack.graph import effective_stack
-        from builder.usecase.night_facts import find_before
+        from builder.usecase.night_facts import find_base_before, find_before
         from builder.wiring.ledgers import open_ledger
 
         known = project.load_stacks()
@@ -303,6 +310,7 @@ def begun_maker(
             at=now,
             by=owner,
             before=before,
+            refreshed=find_base_before(project, bases_of(project, settings, names)),
             owners={one: known[one].owners for one in names},
             bases={one: effective_stack(known, one).base for one in names},
             parents={one: known[one].extends or "" for one in names if known[one].extends},
