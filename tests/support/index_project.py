@@ -106,9 +106,8 @@ class IndexProject:
 
     def run(self, *arguments: str | Path, status: int = 0) -> Said:
         """Run the command line as a process of its own; another exit status fails the test."""
-        argv = [sys.executable, "-m", "builder", "--project", str(self.folder), *map(str, arguments)]
         done = subprocess.run(
-            argv,
+            self.argv(*arguments),
             env=self.environment(),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -138,8 +137,12 @@ class IndexProject:
         """List files that hold some bytes; what a database keeps compressed is looked at, too."""
         return [path for path in self.files() if secret in path.read_bytes() or secret in _unpacked(path)]
 
+    def argv(self, *arguments: str | Path) -> list[str]:
+        """Name a command in this project."""
+        return [sys.executable, "-m", "builder", "--project", str(self.folder), *map(str, arguments)]
+
     def environment(self) -> dict[str, str]:
-        """Give the environment that commands run in."""
+        """Make what commands see."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),

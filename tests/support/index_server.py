@@ -138,9 +138,9 @@ def make_wheel(
 
 
 @contextmanager
-def serve(index: Index) -> Iterator[Index]:
-    """Serve an index on a free port of the loopback."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"index": index}))
+def serve(index: Index, *, port: int = 0) -> Iterator[Index]:
+    """Serve an index on the loopback, on a free port where none is named."""
+    server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"index": index}))
     index.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,23 @@ def run_whole(argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> 
 
 
 def run_and_kill(
-    argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path, *, after_s: float, patience_s: float = 5.0
+    argv: Sequence[str | Path],
+    env: Mapping[str, str],
+    cwd: Path,
+    *,
+    after_s: float,
+    once: Callable[[], bool] = lambda: True,
+    patience_s: float = 5.0,
 ) -> Killed:
     """Start a command, kill its main process alone after some time, and wait for its children to go by themselves.
+
+    Args:
+        argv: the command.
+        env: its environment.
+        cwd: where it runs.
+        after_s: how long to let it live.
+        once: asked again and again until it is true: only then the time begins to run.
+        patience_s: for the children.
 
     Raises:
         AssertionError: a child still runs after `patience_s`.
@@ -66,6 +80,8 @@ def run_and_kill(
         start_new_session=True,
     )
     try:
+        while process.poll() is None and not once():
+            time.sleep(0.005)
         over = process.wait(after_s) is not None
     except subprocess.TimeoutExpired:
         over = False
