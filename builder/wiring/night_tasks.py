@@ -70,7 +70,7 @@ class NightRun:
         self._renew()
         now = clock()
         day = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%d")
-        make: Callable[[str], Begun] = begun_maker(self.project, self.ledger, stacks, now, self.owner)
+        make: Callable[[str], Begun] = begun_maker(self.project, self.settings, self.ledger, stacks, now, self.owner)
         night, again = begin(self.nights, day, make)
         name = night.begun.night
         self._git(name).begin(self.say, again=again)
@@ -92,14 +92,13 @@ class NightRun:
         from builder.wiring.nightly import make_tasks_of, open_work
 
         night = self.nights.read(name)
-        before = night.begun.before
-        tasks = make_tasks_of(self.project, self.settings, tuple(before))
+        tasks = make_tasks_of(self.project, self.settings, tuple(night.begun.before))
         if task not in tasks:
             raise InvalidInputError(f"night {name} has no task for {task.node}", hint="it began before that was there")
         self._renew()
         with ExitStack() as later:
             tools = later.enter_context(make_lock_tools(self.project, self.say, refresh=True, now=night.begun.at))
-            work = open_work(self.project, self.settings, before, tools, later, ledger=self.ledger, jobs=self.jobs)
+            work = open_work(self.project, self.settings, night.begun, tools, later, ledger=self.ledger, jobs=self.jobs)
             write = later.enter_context(self.nights.journal(name))
             return run_task(tasks, task, night, NightRoom(work=work, write=write, say=self.say))
 
