@@ -10,7 +10,7 @@ readonly logs="${AIRFLOW_HOME:-/opt/airflow}/logs"
 readonly keep_minutes=$((${AIRFLOW__LOG_RETENTION_DAYS:-15} * 24 * 60 + ${AIRFLOW__LOG_RETENTION_MINUTES:-0}))
 readonly every_seconds=$((${AIRFLOW__LOG_CLEANUP_FREQUENCY_MINUTES:-15} * 60))
 
-trap 'kill $(jobs -p) 2>/dev/null; exit 0' INT TERM
+trap 'kill $(jobs -p) 2>/dev/null || true; exit 0' INT TERM
 
 # Prints 0 for no limit.
 limit_bytes() {

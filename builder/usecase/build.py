@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[int], AbstractContextManager[Progress]]
 """Given the bytes of all inputs, gives what is told about each that is done."""
-BUILD_FORMAT: Final = 1
+BUILD_FORMAT: Final = 2
 """Raise it when the same locks shall give another image, and no format of segment or layer says so already."""
 RECORD_KIND: Final = "build"
 ARCHIVE_SUFFIX: Final = ".tar"

@@ -226,3 +226,22 @@ def test_log_groomer_removes_old_logs_and_then_the_oldest_beyond_the_limit(tmp_p
         groomer.terminate()
     assert groomer.returncode == 0
     assert sorted(path.name for path in logs.rglob("*")) == ["b.log", "dag", "old.txt"]
+
+
+def test_log_groomer_that_is_ended_amid_its_work_ends_well(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "bin").mkdir()
+    begun = tmp_path / "begun"
+    slow = tmp_path / "bin/find"
+    slow.write_text(f"#!/bin/bash\n: > {begun}\nexec sleep 1\n")
+    slow.chmod(0o755)
+    with subprocess.Popen(
+        ["/bin/bash", "-c", SCRIPTS["clean-logs"].data.decode()],
+        env={"PATH": f"{slow.parent}:{os.defpath}", "AIRFLOW_HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+    ) as groomer:
+        deadline = time.monotonic() + 10
+        while not begun.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        groomer.terminate()
+    assert groomer.returncode == 0
