@@ -47,7 +47,8 @@ def make_nightly_dag(
         dag_arguments: as DAG has them.
     """
     from builder.project import open_project
-    from builder.wiring.night_tasks import load_night_settings, tasks_by_generation
+    from builder.usecase.night_settings import load_night_settings
+    from builder.wiring.night_tasks import tasks_by_generation
 
     opened = open_project(Path(project))
     settings = load_night_settings(opened)

@@ -44,6 +44,7 @@ def command(context: Context, /, stacks: tuple[str, ...], *, as_json: bool, **ho
     gone on with. Exit status 1 where anything failed.
     """
     from builder.nightly.summary import summarise
+    from builder.usecase.night_settings import load_night_settings
     from builder.wiring.nights import Nights
 
     _check_options(stacks, **how)
@@ -56,7 +57,7 @@ def command(context: Context, /, stacks: tuple[str, ...], *, as_json: bool, **ho
         if how["html"]:
             return show_night_page(nights, summary, context.recording(), how["output"])
         return show_summary(summary, as_json=as_json)
-    settings = _settings(project)
+    settings = load_night_settings(project)
     for name in stacks:
         project.load_stack(name)
     if how["plan"]:
@@ -88,10 +89,3 @@ def _plan(project: Project, settings: NightSettings, stacks: tuple[str, ...]) ->
         bases = bases_of(project, settings, stacks)
         heads = LockHeads(make_build_store())
         return plan_night(project, tools, options_of(settings), bases=bases, names=stacks, heads=heads)
-
-
-def _settings(project: Project) -> NightSettings:
-    from builder.nightly.settings import NightSettings, parse_settings
-
-    path = project.nightly_path
-    return parse_settings(path.read_bytes()) if path.is_file() else NightSettings()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import InvalidInputError
+from builder.usecase.night_settings import load_night_settings
 from builder.wiring.nightly import OUTPUT
 from builder.wiring.nights import Nights
 
@@ -137,14 +138,6 @@ class NightRun:
         from builder.wiring.ledgers import clock
 
         self.nights.lend(self.owner, self.settings.hours, clock)
-
-
-def load_night_settings(project: Project) -> NightSettings:
-    """Read stacks/nightly.toml, where it is there."""
-    from builder.nightly.settings import NightSettings, parse_settings
-
-    path = project.nightly_path
-    return parse_settings(path.read_bytes()) if path.is_file() else NightSettings()
 
 
 def tasks_by_generation(project: Project) -> tuple[tuple[Task, ...], ...]:
