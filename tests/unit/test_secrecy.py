@@ -87,6 +87,7 @@ def test_nothing_that_this_project_ships_looks_like_a_secret() -> None:
     found = {
         str(path): find_secret(path.read_text(errors="replace"))
         for path in shipped
-        if path.is_file() and "__pycache__" not in path.parts
+        # What `fetch` links there is others' work, and not committed.
+        if path.is_file() and "__pycache__" not in path.parts and "locks/files/" not in path.as_posix()
     }
     assert {path: kind for path, kind in found.items() if kind} == {}
