@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final, Protocol
 
 import networkx as nx
+from msgspec.structs import replace
 
 from builder.errors import BuilderError
 from builder.nightly.model import Night, Result, Step, StepDone, short_reason
@@ -206,14 +207,7 @@ def _do_step(run: _Run, node: str, step: Step) -> StepDone:
     except Exception as error:  # noqa: BLE001  one stack's trouble, a defect of ours too, is not another's
         reason = f"this is a defect, please report it: {type(error).__name__}: {error}"
         done = StepDone(node=node, step=step, result=Result.FAILED, reason=short_reason(reason))
-    return replace_seconds(done, run.room.now() - started)
-
-
-def replace_seconds(done: StepDone, seconds: float) -> StepDone:
-    """Say how long a step took."""
-    import msgspec
-
-    return msgspec.structs.replace(done, seconds=round(seconds, 3))
+    return replace(done, seconds=round(run.room.now() - started, 3))
 
 
 def _note(run: _Run, done: StepDone) -> None:
@@ -235,9 +229,3 @@ def render_step(done: StepDone) -> str:
     kind, _, name = done.node.partition(":")
     first, *_ = done.reason.splitlines() or [""]
     return f"{kind} {name}: {done.step} {done.result}{f': {first}' if first else ''} ({done.seconds:.1f} s)"
-
-
-def missing_steps(tasks: Tasks, steps: Sequence[StepDone]) -> tuple[str, ...]:
-    """List what has no result: empty once a night is over."""
-    seen = {one.node for one in steps}
-    return tuple(sorted({task.node for task in tasks} - seen))

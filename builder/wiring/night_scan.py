@@ -49,12 +49,13 @@ def make_scan_gate(
                 now=now,
             )
             outcome = run_scan(ScanRequest(text=stack), world)
-        return _done(f"stack:{stack}", digest, before, outcome.scan.found, outcome.scan.result)
+        return step_of_scan(f"stack:{stack}", digest, before, outcome.scan.found, outcome.scan.result)
 
     return scan
 
 
-def _done(node: str, digest: str, before: Findings | None, found: Findings, result: str) -> StepDone:
+def step_of_scan(node: str, digest: str, before: Findings | None, found: Findings, result: str) -> StepDone:
+    """Say what a scan found, and what is fixed and new since the scan before."""
     from collections import Counter
 
     from builder.finding.changes import compare_findings
