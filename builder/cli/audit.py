@@ -52,14 +52,14 @@ def export(
     from builder.ledger.note import parse_signing_key
     from builder.usecase.audit import AuditRequest, evidence_to_dict
     from builder.wiring.auditing import write_export
-    from builder.wiring.ledgers import open_ledger
+    from builder.wiring.ledgers import open_ledger_file
 
     request = AuditRequest(
         period=Period(begin=begin, end=end),
         key=parse_signing_key(key_file.read_text(), file=str(key_file)) if key_file else None,
         heads=[(str(file), file.read_bytes()) for file in heads],
     )
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger_file(context.ledger_file()) as ledger:
         evidence = write_export(ledger, request, output, fetch=note if how["fetch"] else None)
     found = evidence_to_dict(evidence)
     if how["as_json"]:

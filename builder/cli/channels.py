@@ -24,7 +24,7 @@ def command(context: Context, stacks: tuple[str, ...], *, as_json: bool) -> None
     """List the channels of stacks: what each stands for, since when, by whom, and what waits for approval."""
     project = context.project()
     channels = load_channels(project)
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         recorded = (value.partition(" ")[0] for value in ledger.values("channel"))
         names = stacks or tuple(sorted({*project.stack_names(), *recorded}))
         lines = list_channels(ledger, channels, names, clock())

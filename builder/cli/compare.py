@@ -46,7 +46,7 @@ def command(context: Context, /, before: str, after: str, *, files: bool, as_jso
     from builder.cli.compare_view import comparison_to_dict, render_comparison
 
     with ExitStack() as stack:
-        ledger = stack.enter_context(open_ledger(context.ledger_path()))
+        ledger = stack.enter_context(open_ledger(context.ledger_place()))
         registry = None
         if how["registry"]:
             from builder.wiring.registries import make_registry

@@ -60,7 +60,7 @@ def check(
         stacks_folder=context.stacks_folder(),
         today=dt.datetime.fromtimestamp(clock(), dt.UTC).date(),
     )
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         report = check_manifests(ledger, request)
     if as_json:
         show_json(msgspec.to_builtins(report))

@@ -66,5 +66,5 @@ def command(context: Context, /, stack: str, *, channel: str, digest: str, pin: 
         stacks_folder=context.stacks_folder(),
         **asked,
     )
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         click.echo(render_digest(ledger, request), nl=False)

@@ -55,7 +55,7 @@ def command(context: Context, /, files: tuple[Path, ...], **given: Any) -> int:
     targets, namespaces, address = read_targets(context, given, printed=bool(files))
     wish = DriftWish(targets=targets, namespaces=namespaces, grace_s=given["grace"] * 60, inside=given["inside"])
     cluster = make_cluster(address, read_documents(files))
-    path, now = context.ledger_path(), clock()
+    path, now = context.ledger_place(), clock()
     with ExitStack() as later:
         ledger = later.enter_context(open_ledger(path))
         ask = partial(read_tag, later.enter_context(make_registry())) if given["tags"] else None

@@ -56,7 +56,7 @@ def freeze(
 
     if bool(image) == bool(stack and channel) or bool(stack) != bool(channel):
         raise click.UsageError("say what the container runs: --image, or --stack and --channel")
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         digest = complete_digest(ledger, image) if image else channel_digest(ledger, stack or "", channel or "")
         listing, found = compare_freeze(ledger, file.read(), digest, platform=platform or "", context=file.name)
     count = len(listing.installed)

@@ -23,6 +23,6 @@ def command(context: Context, image: str, against: str | None, *, as_json: bool)
     """
     from builder.cli.explain_view import explained_to_dict, render_explained
 
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         found = explain_image(ledger, image, against)
     show_json(explained_to_dict(found)) if as_json else show_text(render_explained(found))

@@ -29,7 +29,7 @@ def init(context: Context, origin: str | None) -> None:
     """Begin a ledger: from then on lock, build, push and the like record what they do."""
     from builder.wiring.ledgers import begin_ledger
 
-    path = context.ledger_path()
+    path = context.ledger_file()
     begin_ledger(path, origin or path.resolve().parent.name.replace(" ", "-").replace("+", "-"))
     note(f"begun: {path}; keep it out of git, and its heads outside: airflow-kubler ledger head")
 
@@ -44,7 +44,7 @@ def head(context: Context, key_file: Path | None, output: Path | None) -> None:
     from builder.ledger.note import parse_signing_key, sign
     from builder.wiring.ledgers import open_ledger
 
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         point = ledger.head()
     key = parse_signing_key(key_file.read_text(), file=str(key_file)) if key_file else None
     data = sign(point, key) if key else point.text.encode()
@@ -76,9 +76,9 @@ def keygen(name: str, file: Path) -> None:
 @click.pass_obj
 def export(context: Context, first: int) -> None:
     """Print entries as they are kept, a line each: sha256 over a zero byte and the line is an entry's hash."""
-    from builder.wiring.ledgers import open_ledger
+    from builder.wiring.ledgers import open_ledger_file
 
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger_file(context.ledger_file()) as ledger:
         for written in ledger.lines(first):
             click.echo(written)
 

@@ -40,7 +40,7 @@ def verify(context: Context, head_file: Path | None, keys: Sequence[str], *, doc
         head = verify_checkpoint(data, trusted, file=file) if keys else parse_checkpoint(data, file=file)[0]
     elif keys:
         raise click.UsageError("--key is for --head")
-    verdict = check_ledger(context.ledger_path(), head=head, documents=documents)
+    verdict = check_ledger(context.ledger_file(), head=head, documents=documents)
     if as_json:
         show_json(_as_json(verdict))
     else:

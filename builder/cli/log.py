@@ -45,7 +45,7 @@ def command(context: Context, /, *, html: Path | None, follow: bool, as_json: bo
     query = LogQuery(
         stack=how["stack"], channel=how["channel"], kinds=how["kinds"], since=how["since"], limit=limit or None
     )
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         if html:
             from builder.picture.log_page import render_log_page
             from builder.usecase.log import log_page

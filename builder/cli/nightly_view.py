@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.nightly.summary import NightSummary
+    from builder.service.address import LedgerPlace
     from builder.usecase.night_plan import NightPlan
     from builder.wiring.nights import Nights
 
@@ -30,7 +31,7 @@ def show_summary(summary: NightSummary, *, as_json: bool) -> int:
     return int(not summary.is_good)
 
 
-def show_night_page(nights: Nights, summary: NightSummary, ledger: Path | None, output: Path | None) -> int:
+def show_night_page(nights: Nights, summary: NightSummary, ledger: LedgerPlace | None, output: Path | None) -> int:
     """Show a night as a page, or write it into a file; returns the exit status."""
     from builder.wiring.night_reports import make_page
 

@@ -69,7 +69,7 @@ def _known(context: Context, digest: str) -> str:
     from builder.errors import LedgerError
     from builder.ledger.queries import complete_digest, find_image
 
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         image = find_image(ledger, complete_digest(ledger, digest))
     if image is None:
         raise LedgerError("no build of it is recorded", context=digest, hint="airflow-kubler log shows what is")
@@ -91,6 +91,6 @@ def _digest_of(report: Path | None) -> str:
 
 
 def _write(context: Context, event: Event, report: Path | None) -> None:
-    with open_recorder(context.ledger_path()) as recorder:
+    with open_recorder(context.ledger_place()) as recorder:
         if recorder is not None:
             recorder.told(event, report.read_bytes() if report else None)

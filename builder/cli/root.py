@@ -21,6 +21,7 @@ from builder.errors import BuilderError, ToolError
 
 if TYPE_CHECKING:
     from builder.project import Project
+    from builder.service.address import LedgerPlace
 
 PROGRAM = "airflow-kubler"
 LEDGER_FILE = "ledger.db"
@@ -99,8 +100,8 @@ class Context:
     folder: Path | None = None
     """The folder given by --project, else None."""
     debug: bool = False
-    ledger: Path | None = None
-    """The file given by --ledger or AIRFLOW_KUBLER_LEDGER, else None."""
+    ledger: LedgerPlace | None = None
+    """What was given by --ledger or AIRFLOW_KUBLER_LEDGER, else None."""
 
     def project(self) -> Project:
         """Find the project: the folder given, else the current one or its nearest parent that holds stacks/."""
@@ -108,9 +109,20 @@ class Context:
 
         return find_project(Path.cwd()) if self.folder is None else open_project(self.folder)
 
-    def ledger_path(self) -> Path:
-        """Name the ledger, there or not: the file given, else ledger.db of the project."""
+    def ledger_place(self) -> LedgerPlace:
+        """Name the ledger, there or not: what was given, else ledger.db of the project."""
         return self.ledger or self.project().root / LEDGER_FILE
+
+    def ledger_file(self) -> Path:
+        """Name the ledger where it has to be a file; raises InvalidInputError where it is a service."""
+        place = self.ledger_place()
+        if not isinstance(place, Path):
+            from builder.errors import InvalidInputError
+
+            raise InvalidInputError(
+                "this needs the ledger's file", context=str(place), hint="run it where the service runs, on its file"
+            )
+        return place
 
     def stacks_folder(self) -> Path | None:
         """Name the project's folder stacks/; None where there is no project, and none was asked for."""
@@ -133,7 +145,7 @@ class Context:
         stacks = self.stacks_folder()
         return stacks.parent / "locks" if stacks is not None else None
 
-    def recording(self) -> Path | None:
+    def recording(self) -> LedgerPlace | None:
         """Name the ledger that what is done shall be recorded in.
 
         None where the project has none, or there is no project; one that was named must be there, which opening it
@@ -250,17 +262,25 @@ def _say(text: str, *, debug: bool) -> None:
 )
 @click.option(
     "--ledger",
-    metavar="FILE",
+    metavar="FILE|URL",
     envvar="AIRFLOW_KUBLER_LEDGER",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Ledger to read and record in; else ledger.db of the project.",
+    help="Ledger to read and record in, a file or the address of its service; else ledger.db of the project.",
 )
 @click.option("--debug", is_flag=True, help="Show the trace of an error.")
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.pass_context
-def root(ctx: click.Context, folder: Path | None, ledger: Path | None, *, debug: bool) -> None:
+def root(ctx: click.Context, folder: Path | None, ledger: str | None, *, debug: bool) -> None:
     """Lock Airflow and its plugins, and build reproducible images from the locks."""
-    ctx.obj = Context(folder=folder, debug=debug, ledger=ledger)
+    ctx.obj = Context(folder=folder, debug=debug, ledger=_place(ledger) if ledger else None)
+
+
+def _place(text: str) -> LedgerPlace:
+    if "://" not in text:
+        return Path(text)
+    # Late: a file is what it is nearly always.
+    from builder.service.address import parse_place
+
+    return parse_place(text)
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def _carry_out(
 
     project, now = _project(context), clock()
     settings = load_scan_settings(project) if project else ScanSettings()
-    path = context.ledger_path() if record else context.recording()
+    path = context.ledger_place() if record else context.recording()
     with ExitStack() as later:
         ledger = later.enter_context(open_ledger(path, write=record)) if path else None
         world = ScanWorld(

@@ -24,7 +24,7 @@ def command(context: Context, image: str, html: Path | None, *, everything: bool
 
     IMAGE is a digest or its beginning, a reference, a tag, a stack (its newest build) or STACK@CHANNEL.
     """
-    with open_ledger(context.ledger_path()) as ledger:
+    with open_ledger(context.ledger_place()) as ledger:
         shown = show_image(ledger, image)
     if html:
         from builder.picture.show_page import render_show_page

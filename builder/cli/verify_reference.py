@@ -6,7 +6,7 @@ import getpass
 import platform
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder import __version__
 from builder.archive.attestation import Rebuild, dump_statement
@@ -19,6 +19,9 @@ from builder.wiring.images import make_rebuild_room
 from builder.wiring.recording import open_recorder
 from builder.wiring.registries import make_registry
 
+if TYPE_CHECKING:
+    from builder.service.address import LedgerPlace
+
 
 def verify_reference(
     text: str,
@@ -27,7 +30,7 @@ def verify_reference(
     attest: Path | None,
     rebuilder: str | None,
     wheels: bool,
-    recording: Path | None,
+    recording: LedgerPlace | None,
     as_json: bool,
 ) -> int:
     """Rebuild an image, record it in a ledger, and say what came out; returns the exit status, 1 where anything differs."""

@@ -268,6 +268,9 @@ def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 
 def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: int) -> Entry:
+    known = _keyed(connection, new) if new.key else None
+    if known is not None:
+        return known
     number = _size(connection)
     previous = NOTHING
     if number:
@@ -283,6 +286,7 @@ def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: in
         actor=actor,
         data=dump_event(event),
         documents=documents,
+        key=new.key,
     )
     entry = parse_entry(written)
     leaf = bytes.fromhex(entry.hash.hex)
@@ -292,6 +296,20 @@ def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: in
     connection.executemany(
         "INSERT INTO marks VALUES (?, ?, ?, ?)", [(*mark, number, entry.kind) for mark in marks_of(entry)]
     )
+    return entry
+
+
+def _keyed(connection: sqlite3.Connection, new: NewEntry) -> Entry | None:
+    """Find the entry of a key; raises LedgerError where it is of another kind."""
+    row = connection.execute(
+        "SELECT e.entry FROM marks m JOIN entries e ON e.number = m.number WHERE m.name = 'key' AND m.value = ?",
+        (new.key,),
+    ).fetchone()
+    if row is None:
+        return None
+    entry = parse_entry(row[0])
+    if entry.kind != new.event.kind:
+        raise LedgerError(f"the key {new.key!r} is of an entry of the kind {entry.kind}, not {new.event.kind}")
     return entry
 
 

@@ -2,6 +2,8 @@
 
     {"actor":{...},"data":{...},"documents":[...],"kind":"build","number":7,"previous":"sha256:...","time":"2026-11-30T07:23:11Z"}
 
+Beside these it has a `key` where its writer gave one: what is appended again under the same key counts once.
+
 Invariants:
 - An entry's bytes are the canonical JSON of its value: sorted keys, no white space, UTF-8. They are kept as written, and hashed
   as they are kept.
@@ -27,6 +29,8 @@ NOTHING: Final = Digest.of(b"")
 """What the first entry names as the one before it."""
 
 MAX_ENTRY_BYTES: Final = 1 << 20
+MAX_KEY: Final = 200
+"""Characters of a key."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,6 +70,8 @@ class Entry:
     documents: tuple[StoredDocument, ...]
     hash: Digest
     """Of its bytes, as a leaf of the Merkle tree: what the next entry names."""
+    key: str = ""
+    """Given by who appended it, for what may be sent twice; empty for none."""
 
     @property
     def moment(self) -> str:
@@ -83,6 +89,7 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     number: int
     previous: str
     time: str
+    key: str = ""
 
 
 def dump_entry(
@@ -94,23 +101,25 @@ def dump_entry(
     actor: Actor,
     data: Mapping[str, Any],
     documents: Sequence[StoredDocument] = (),
+    key: str = "",
 ) -> bytes:
     """Write an entry: bytes are stable.
 
     Raises:
-        LedgerError: it is too large to be one.
+        LedgerError: it is too large to be one, or its key is.
     """
-    written = dump_json(
-        {
-            "actor": msgspec.to_builtins(actor),
-            "data": data,
-            "documents": msgspec.to_builtins(list(documents)),
-            "kind": kind,
-            "number": number,
-            "previous": str(previous),
-            "time": format_time(time),
-        }
-    )
+    if len(key) > MAX_KEY:
+        raise LedgerError(f"a key of {len(key)} characters; at most {MAX_KEY} are kept", context=kind)
+    value = {
+        "actor": msgspec.to_builtins(actor),
+        "data": data,
+        "documents": msgspec.to_builtins(list(documents)),
+        "kind": kind,
+        "number": number,
+        "previous": str(previous),
+        "time": format_time(time),
+    }
+    written = dump_json(value | {"key": key} if key else value)
     if len(written) > MAX_ENTRY_BYTES:
         raise LedgerError(f"an entry of {len(written)} bytes; at most {MAX_ENTRY_BYTES} are kept", context=kind)
     return written
@@ -133,15 +142,16 @@ def parse_entry(written: bytes) -> Entry:
             data=value.data,
             documents=tuple(value.documents),
             hash=Digest(leaf_hash(written).hex()),
+            key=value.key,
         )
     except (msgspec.MsgspecError, InvalidInputError, ValueError, RecursionError) as error:
         raise LedgerError(f"is no entry: {error}") from error
     return entry
 
 
-def is_canonical(written: bytes, entry: Entry) -> bool:
-    """Tell whether an entry's bytes are the canonical form of its value."""
-    again = dump_entry(
+def canonical_bytes(entry: Entry) -> bytes:
+    """Write an entry again: the bytes that it is kept as, where it is whole."""
+    return dump_entry(
         number=entry.number,
         previous=entry.previous,
         time=entry.time,
@@ -149,8 +159,13 @@ def is_canonical(written: bytes, entry: Entry) -> bool:
         actor=entry.actor,
         data=entry.data,
         documents=entry.documents,
+        key=entry.key,
     )
-    return again == written
+
+
+def is_canonical(written: bytes, entry: Entry) -> bool:
+    """Tell whether an entry's bytes are the canonical form of its value."""
+    return canonical_bytes(entry) == written
 
 
 def format_time(epoch: int) -> str:

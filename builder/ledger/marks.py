@@ -33,6 +33,7 @@ def marks_of(entry: Entry) -> tuple[Mark, ...]:
     """List the marks of an entry, sorted, without repeats.
 
     - `kind`: of each entry.
+    - `key`: of what was given one.
     - `stack`: of what names one, or is about an image of one.
     - `digest`: of what is about an image: its index, manifests and configs.
     - `lock`: of what is about a lock, by its digest.
@@ -41,7 +42,7 @@ def marks_of(entry: Entry) -> tuple[Mark, ...]:
     - `tag`, as `prod registry.example.org/team/airflow`: of pushes that moved it.
     """
     event = parse_event(entry.kind, entry.data)
-    found = {("kind", entry.kind)}
+    found = {("kind", entry.kind)} | ({("key", entry.key)} if entry.key else set())
     if event is not None:
         found.update(_iter_marks(event))
     return tuple(sorted(found))

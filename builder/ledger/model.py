@@ -27,6 +27,8 @@ class NewEntry:
 
     event: Event
     documents: Sequence[NewDocument] = field(default=())
+    key: str = ""
+    """Under which it counts once, however often it is appended; empty where each counts."""
 
 
 class LedgerReader(Protocol):
@@ -84,7 +86,7 @@ class Ledger(LedgerReader, Protocol):
         """Append entries, all or none; they are on the disk when this returns.
 
         Args:
-            entries: in their order.
+            entries: in their order. In place of one whose key the ledger has, the entry of that key is returned.
             actor: who appends them.
             size: entries that the ledger must have until then, so that what was read of it and what is appended are one
                 decision.
@@ -92,5 +94,5 @@ class Ledger(LedgerReader, Protocol):
         Raises:
             LedgerMovedError: it has more; nothing was appended.
             LedgerUnavailableError: nothing was appended.
-            LedgerError: the ledger is damaged, or an event is none.
+            LedgerError: the ledger is damaged, an event is none, or a key is that of an entry of another kind.
         """

@@ -49,6 +49,14 @@ def parse_journal(data: bytes, *, file: str) -> Night:
     return Night(begun=begun, steps=tuple(steps), ended=ended)
 
 
+def parse_line(data: bytes, *, where: str) -> Begun | StepDone | Ended:
+    """Read one line, of whatever it is; raises InvalidInputError where it is of nothing."""
+    names = _parse(data, dict[str, object], where).keys()
+    if "ended" in names:
+        return _parse(data, Ended, where)
+    return _parse(data, StepDone, where) if "node" in names else _parse(data, Begun, where)
+
+
 def whole_bytes(data: bytes) -> int:
     """Tell how long a journal is without a last line that was cut short."""
     return data.rfind(b"\n") + 1

@@ -104,6 +104,10 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parents: Mapping[str, str] = {}
     """Stack to the stack it extends, where it does."""
     program: str = ""
+    stacks: str = ""
+    """Digest of the folder of stacks, where workers have folders of their own."""
+    locks: Mapping[str, str] = {}
+    """Lock file to digest, there too: what the night begins with."""
 
 
 class Night(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

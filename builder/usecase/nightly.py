@@ -35,6 +35,28 @@ class NightStore(Protocol):
         """Open a night's journal to append to."""
 
 
+class NightShelf(NightStore, Protocol):
+    """Keeps nights with their files, and the word that one runs whose tasks are processes of their own."""
+
+    def report(self, name: str) -> bytes | None:
+        """Read a night's report.json; None where it is not over."""
+
+    def file(self, name: str, file: str) -> bytes | None:
+        """Read a file of a night; None where it is not there."""
+
+    def keep(self, name: str, file: str, data: bytes) -> None:
+        """Keep a file of a night, in place of what was there."""
+
+    def place(self, name: str) -> str:
+        """Say where a night's files are."""
+
+    def lend(self, owner: str, hours: int, now: Callable[[], int]) -> None:
+        """Say that a night runs; raises BuildError where another one does."""
+
+    def give_back(self, owner: str) -> None:
+        """Say that a night that was lent is over."""
+
+
 def begin(store: NightStore, day: str, make: Callable[[str], Begun], *, anew: bool = False) -> tuple[Night, bool]:
     """Find the night to go on with, or begin one; tells whether it was begun before.
 

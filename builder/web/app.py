@@ -1,4 +1,4 @@
-"""The addresses under which a ledger answers. All of them read; none needs a token, and none changes anything.
+"""The addresses under which a ledger answers everybody: all of them read, none needs a token.
 
     GET /v1/stacks                                    stacks with what their channels stand for
     GET /v1/stacks/{stack}                            one of them
@@ -11,7 +11,7 @@
     GET /v1/head                                      the ledger's head, a checkpoint
     GET /openapi.json  /healthz  /readyz
 
-Errors are of application/problem+json (RFC 9457).
+Those that write, and what only workers read, need a token: writing.py, nights.py. Errors are of application/problem+json (RFC 9457).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -33,11 +34,16 @@ from builder.canonical import dump_json
 from builder.errors import BuilderError
 from builder.ledger.entry import Entry
 from builder.ledger.events import Promoted
-from builder.ledger.model import LedgerReader
+from builder.ledger.model import Ledger, LedgerReader
 from builder.ledger.queries import channels_of, find_image
 from builder.stack.names import is_name
 from builder.web.feed import Feed
+from builder.web.guard import Guard
+from builder.web.nights import KeptNights, night_routes
 from builder.web.openapi import describe
+from builder.web.problem import ProblemError
+from builder.web.tokens import WRITE, Tokens
+from builder.web.writing import writing_routes
 
 LONGEST_WAIT_S: Final = 300.0
 HEARTBEAT_S: Final = 15.0
@@ -48,15 +54,6 @@ _EVENTS: Final = "text/event-stream"
 
 Answer = Callable[[LedgerReader, str, str], "dict[str, Any] | None"]
 """Given stack and channel, says what the channel stands for; None where it has never been moved."""
-
-
-class ProblemError(Exception):
-    """What a client is told instead of an answer."""
-
-    def __init__(self, status: int, title: str) -> None:
-        super().__init__(title)
-        self.status = status
-        self.title = title
 
 
 class Api:
@@ -206,8 +203,18 @@ class Api:
         return JSONResponse({"entries": self._ledger.head().size})
 
 
-def make_app(feed: Feed, answer: Answer) -> Starlette:
-    """Make the application."""
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """What workers share by way of the service."""
+
+    ledger: Ledger
+    """Open for writing."""
+    nights: KeptNights
+    tokens: Tokens
+
+
+def make_app(feed: Feed, answer: Answer, workers: Workers | None = None) -> Starlette:
+    """Make the application; without workers it only reads."""
     api = Api(feed, answer)
 
     async def described(request: Request) -> Response:
@@ -234,9 +241,25 @@ def make_app(feed: Feed, answer: Answer) -> Starlette:
         Route("/openapi.json", described),
         Route("/healthz", alive),
         Route("/readyz", api.ready),
+        *_worker_routes(workers),
     ]
     handlers: Any = {ProblemError: _tell_problem, BuilderError: _tell_trouble, 404: _tell_http, 405: _tell_http}
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+
+
+def _worker_routes(workers: Workers | None) -> list[Route]:
+    if workers is None:
+        refuse = Guard(None)(WRITE, _never)
+        return [
+            Route(path, refuse, methods=["GET", "POST", "PUT", "DELETE"])
+            for path in ("/v1/entries", "/v1/marks/{_}", "/v1/documents/{_}", "/v1/nights", "/v1/nights/{_:path}")
+        ]
+    guard = Guard(workers.tokens)
+    return [*writing_routes(workers.ledger, guard), *night_routes(workers.nights, guard)]
+
+
+async def _never(request: Request, client: object) -> Response:
+    raise NotImplementedError(request, client)
 
 
 async def _tell_problem(request: Request, error: ProblemError) -> Response:

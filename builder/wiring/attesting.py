@@ -14,6 +14,7 @@ from builder.usecase.predicates import Told
 if TYPE_CHECKING:
     from builder.attest.statement import Statement
     from builder.registry.model import Registry
+    from builder.service.address import LedgerPlace
     from builder.usecase.attached import Artifact
     from builder.usecase.sbom import FactTools
 
@@ -33,7 +34,13 @@ class Wish:
 
 
 def state(
-    registry: Registry, artifact: Artifact, wish: Wish, *, locks: Path | None, ledger: Path | None, facts: FactTools
+    registry: Registry,
+    artifact: Artifact,
+    wish: Wish,
+    *,
+    locks: Path | None,
+    ledger: LedgerPlace | None,
+    facts: FactTools,
 ) -> tuple[Statement, ...]:
     """Make the statements that are wished for; raises BuilderError where what it needs is not there."""
     if wish.statement is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.wiring.stores import make_build_store, make_file_store
 
 if TYPE_CHECKING:
     from builder.project import Project
+    from builder.service.address import LedgerPlace
     from builder.usecase.locked_image import LockedImageOf
     from builder.usecase.sbom import FactTools, Watch
 
@@ -26,7 +26,7 @@ def this_day() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-def open_image(project: Project | None, ledger: Path | None, name: str) -> LockedImageOf:
+def open_image(project: Project | None, ledger: LedgerPlace | None, name: str) -> LockedImageOf:
     """Open a stack of this project, or an image that the ledger knows."""
     from functools import partial
 

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.errors import LedgerUnavailableError
 from builder.ledger.entry import Actor
 from builder.secrecy import Redactor, secrets_of
 
 if TYPE_CHECKING:
     from builder.ledger.database import SqliteLedger
+    from builder.ledger.model import Ledger
+    from builder.service.address import LedgerPlace, ServiceAddress
+    from builder.service.caller import Caller
 
 
 def clock() -> int:
@@ -25,12 +29,47 @@ def clock() -> int:
 
 
 @contextmanager
-def open_ledger(path: Path, *, write: bool = False) -> Iterator[SqliteLedger]:
-    """Open a ledger that is there; raises LedgerUnavailableError, LedgerError."""
+def open_ledger(place: LedgerPlace, *, write: bool = False) -> Iterator[Ledger]:
+    """Open a ledger that is there, in a file or behind its service; raises LedgerUnavailableError, LedgerError."""
+    if isinstance(place, Path):
+        with open_ledger_file(place, write=write) as ledger:
+            yield ledger
+        return
+    from builder.service.ledger import RemoteLedger
+
+    with open_service(place) as caller:
+        yield RemoteLedger(caller, place.scope)
+
+
+@contextmanager
+def open_ledger_file(path: Path, *, write: bool = False) -> Iterator[SqliteLedger]:
+    """Open a ledger's file; raises LedgerUnavailableError, LedgerError."""
     from builder.ledger.database import SqliteLedger
 
     with SqliteLedger(path, clock, write=write) as ledger:
         yield ledger
+
+
+@contextmanager
+def open_service(address: ServiceAddress) -> Iterator[Caller]:
+    """Open what asks a ledger's service, with this user's token."""
+    from builder.service.caller import HttpCaller
+
+    with HttpCaller(address.url, _token(os.environ)) as caller:
+        yield caller
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    """Find the token that the service knows this client by: in a variable, or in the file that one names; empty for none."""
+    from builder.service.address import TOKEN_VARIABLE
+
+    named = environment.get(f"{TOKEN_VARIABLE}_FILE", "")
+    if not named:
+        return environment.get(TOKEN_VARIABLE, "").strip()
+    try:
+        return Path(named).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LedgerUnavailableError(f"cannot be read: {error}", context=f"{TOKEN_VARIABLE}_FILE: {named}") from error
 
 
 def begin_ledger(path: Path, origin: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.wiring.nights import REPORT
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
     from builder.nightly.summary import NightSummary
     from builder.notify.chat import Tone
     from builder.notify.delivery import Delivery
-    from builder.wiring.nights import Nights
+    from builder.service.address import LedgerPlace
+    from builder.usecase.nightly import NightShelf
 
 
 _LOOKED_AT: Final = 30
 """Nights on record that are looked at: others may have been recorded by other machines meanwhile."""
 
 
-def close_night(nights: Nights, summary: NightSummary, ledger: Path | None) -> None:
+def close_night(nights: NightShelf, summary: NightSummary, ledger: LedgerPlace | None) -> None:
     """Write a night's reports into its folder, and the night itself into the ledger."""
-    from builder.atomic import replacing
     from builder.canonical import dump_json
     from builder.digest import Digest
     from builder.ledger.events import Nightly
@@ -37,8 +36,7 @@ def close_night(nights: Nights, summary: NightSummary, ledger: Path | None) -> N
     data = dump_json(summary_to_dict(summary))
     texts = {"report.md": render_markdown(summary), "report.html": make_page(nights, summary, ledger)}
     for name, content in ((REPORT, data), *((name, text.encode()) for name, text in texts.items())):
-        with replacing(nights.folder(summary.night) / name, mode=0o644) as stream:
-            stream.write(content)
+        nights.keep(summary.night, name, content)
     with open_recorder(ledger) as recorder:
         if recorder is not None:
             results = tuple(
@@ -59,7 +57,7 @@ def _is_recorded(ledger: LedgerReader, night: Nightly) -> bool:
     return any((one.night, one.began) == (night.night, night.began) for one in last)
 
 
-def make_page(nights: Nights, summary: NightSummary, ledger: Path | None) -> str:
+def make_page(nights: NightShelf, summary: NightSummary, ledger: LedgerPlace | None) -> str:
     """Make a night's page, with plots of the nights before it on disk and on record."""
     from contextlib import ExitStack
 
@@ -74,7 +72,7 @@ def make_page(nights: Nights, summary: NightSummary, ledger: Path | None) -> str
 
 
 def tell_night(
-    nights: Nights,
+    nights: NightShelf,
     summary: NightSummary,
     settings: NotifySettings,
     say: Callable[[str], None],
@@ -101,7 +99,7 @@ def tell_night(
 
 
 def _deliver(
-    nights: Nights, summary: NightSummary, settings: NotifySettings, environ: Mapping[str, str]
+    nights: NightShelf, summary: NightSummary, settings: NotifySettings, environ: Mapping[str, str]
 ) -> Iterator[Delivery]:
     if settings.webhook:
         yield _attempt(f"webhook {settings.webhook}", lambda: _send_webhook(nights, summary, settings, environ))
@@ -125,7 +123,7 @@ def _attempt(target: str, deliver: Callable[[], Delivery]) -> Delivery:
 
 
 def _send_webhook(
-    nights: Nights, summary: NightSummary, settings: NotifySettings, environ: Mapping[str, str]
+    nights: NightShelf, summary: NightSummary, settings: NotifySettings, environ: Mapping[str, str]
 ) -> Delivery:
     from builder.canonical import dump_json
     from builder.digest import Digest

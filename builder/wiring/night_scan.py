@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.nightly.model import Result, Step, StepDone
@@ -12,10 +11,11 @@ from builder.nightly.model import Result, Step, StepDone
 if TYPE_CHECKING:
     from builder.finding.document import Findings
     from builder.project import Project
+    from builder.service.address import LedgerPlace
 
 
 def make_scan_gate(
-    project: Project, ledger: Path | None, output: str, now: int, say: Callable[[str], None]
+    project: Project, ledger: LedgerPlace | None, output: str, now: int, say: Callable[[str], None]
 ) -> Callable[[str, str], StepDone]:
     """Make what scans an image that was built into the project's folder.
 

@@ -1,6 +1,7 @@
 """A night whose tasks are done by processes of their own: begun by one, ended by one, a task at a time in between.
 
-What they share is the project's folder: its locks, what is built, the journal, the ledger. Invariants:
+What they share is the project's folder: its locks, what is built, the journal, the ledger. Or they have folders of their own, on machines of their
+own, and share the ledger's service, which keeps the journal too, and the registry (night_workers.py). Invariants:
 
 - Each task reads from the journal how what it stands on came out, and so needs nothing from whoever starts it but its name.
 - A task that was killed, or is done twice, goes on after its last step that still stands.
@@ -10,28 +11,43 @@ What they share is the project's folder: its locks, what is built, the journal, 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import InvalidInputError
+from builder.service.address import ServiceAddress, parse_place
 from builder.usecase.night_settings import load_night_settings
+from builder.wiring.night_git import PATCH, NightGit
+from builder.wiring.night_workers import HandedLocks, HandingWork
 from builder.wiring.nightly import OUTPUT
 from builder.wiring.nights import Nights
 
 if TYPE_CHECKING:
-    from builder.nightly.model import Begun, StepDone
+    from builder.nightly.model import Begun, Night, StepDone
     from builder.nightly.settings import NightSettings
     from builder.nightly.summary import NightSummary
     from builder.project import Project
-    from builder.usecase.night import Task
-    from builder.wiring.night_git import NightGit
+    from builder.service.address import LedgerPlace
+    from builder.usecase.night import NightWork, Task
+    from builder.usecase.nightly import NightShelf
+
 
 _FOLDER: Final = "nights"
 LEDGER: Final = "ledger.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightShare:
+    """What the processes of a night have in common."""
+
+    nights: NightShelf
+    handed: HandedLocks | None = None
+    """Where they share no folder, what hands locks on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +55,12 @@ class NightRun:
     """One run of a night, as its processes see it."""
 
     project: Project
-    ledger: Path | None
+    ledger: LedgerPlace | None
+    """A file where processes share the project's folder; a service where each has its own."""
     owner: str
     """Names the run to those who want to begin another: the same for all its tasks."""
     jobs: int
     say: Callable[[str], None]
-
-    @cached_property
-    def nights(self) -> Nights:
-        """The project's nights."""
-        return Nights(root=self.project.root / OUTPUT / _FOLDER)
 
     @cached_property
     def settings(self) -> NightSettings:
@@ -68,18 +80,27 @@ class NightRun:
         from builder.wiring.ledgers import clock
         from builder.wiring.nightly import begun_maker
 
-        self._renew()
-        now = clock()
-        day = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%d")
-        make: Callable[[str], Begun] = begun_maker(self.project, self.settings, self.ledger, stacks, now, self.owner)
-        night, again = begin(self.nights, day, make)
-        name = night.begun.night
-        self._git(name).begin(self.say, again=again)
-        if not again:
-            with self.nights.journal(name) as write:
-                write(night.begun)
-        self.say(f"night {name}{' goes on' if again else ''}: {len(night.begun.before)} stacks")
-        return name
+        with self._share() as share:
+            self._renew(share)
+            now = clock()
+            day = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%d")
+            make: Callable[[str], Begun] = begun_maker(
+                self.project, self.settings, self.ledger, stacks, now, self.owner
+            )
+            if share.handed is not None:
+                make = share.handed.beginning(make, stacks or self.project.stack_names())
+            night, again = begin(share.nights, day, make)
+            name = night.begun.night
+            if share.handed is None:
+                self._git(name).begin(self.say, again=again)
+            if not again:
+                with share.nights.journal(name) as write:
+                    write(night.begun)
+            if share.handed is not None:
+                share.handed.check(night.begun)
+                share.handed.offer(night)
+            self.say(f"night {name}{' goes on' if again else ''}: {len(night.begun.before)} stacks")
+            return name
 
     def do(self, name: str, task: Task) -> tuple[StepDone, ...]:
         """Do a task of a night; returns the steps that ended in this run, none where all stood already.
@@ -92,15 +113,25 @@ class NightRun:
         from builder.wiring.locks import make_lock_tools
         from builder.wiring.nightly import make_tasks_of, open_work
 
-        night = self.nights.read(name)
-        tasks = make_tasks_of(self.project, self.settings, tuple(night.begun.before))
-        if task not in tasks:
-            raise InvalidInputError(f"night {name} has no task for {task.node}", hint="it began before that was there")
-        self._renew()
         with ExitStack() as later:
+            share = later.enter_context(self._share())
+            night = share.nights.read(name)
+            tasks = make_tasks_of(self.project, self.settings, tuple(night.begun.before))
+            if task not in tasks:
+                raise InvalidInputError(
+                    f"night {name} has no task for {task.node}", hint="it began before that was there"
+                )
+            self._renew(share)
+            if share.handed is not None:
+                share.handed.prepare(night, task.node)
             tools = later.enter_context(make_lock_tools(self.project, self.say, refresh=True, now=night.begun.at))
-            work = open_work(self.project, self.settings, night.begun, tools, later, ledger=self.ledger, jobs=self.jobs)
-            write = later.enter_context(self.nights.journal(name))
+            ledger = self._scoped(f"{name} {task.node}")
+            work: NightWork = open_work(
+                self.project, self.settings, night.begun, tools, later, ledger=ledger, jobs=self.jobs
+            )
+            if share.handed is not None:
+                work = HandingWork(work=work, handed=share.handed, night=night)
+            write = later.enter_context(share.nights.journal(name))
             return run_task(tasks, task, night, NightRoom(work=work, write=write, say=self.say))
 
     def end(self, name: str) -> NightSummary:
@@ -109,35 +140,69 @@ class NightRun:
         Raises:
             BuildError: another night runs.
         """
-        from msgspec.structs import replace
+        from msgspec.structs import replace as with_values
 
         from builder.nightly.journal import Ended
         from builder.nightly.summary import summarise
         from builder.wiring.ledgers import clock
         from builder.wiring.night_reports import close_night, tell_night
 
-        self._renew()
-        night = self.nights.read(name)
-        summary = summarise(night if night.ended else replace(night, ended=clock()))
-        if not night.ended:
-            close_night(self.nights, summary, self.ledger)
-            tell_night(self.nights, summary, self.settings.notify, self.say)
-            self._git(name).end(summary, self.say)
-            with self.nights.journal(name) as write:
-                write(Ended(ended=summary.ended))
-        self.nights.give_back(self.owner)
+        with self._share() as share:
+            self._renew(share)
+            night = share.nights.read(name)
+            summary = summarise(night if night.ended else with_values(night, ended=clock()))
+            if not night.ended:
+                close_night(share.nights, summary, self._scoped(name))
+                tell_night(share.nights, summary, self.settings.notify, self.say)
+                self._write_patch(share, night, summary)
+                with share.nights.journal(name) as write:
+                    write(Ended(ended=summary.ended))
+            share.nights.give_back(self.owner)
         return summary
+
+    @contextmanager
+    def _share(self) -> Iterator[NightShare]:
+        """Open what the night's processes have in common: files of the project, or the ledger's service."""
+        if not isinstance(self.ledger, ServiceAddress):
+            yield NightShare(nights=Nights(root=self.project.root / OUTPUT / _FOLDER))
+            return
+        from builder.service.ledger import RemoteLedger
+        from builder.service.nights import RemoteNights
+        from builder.wiring.ledgers import open_service
+
+        with open_service(self.ledger) as caller:
+            nights = RemoteNights(caller)
+            handed = HandedLocks(project=self.project, shelf=nights, ledger=RemoteLedger(caller))
+            yield NightShare(nights=nights, handed=handed)
+
+    def _scoped(self, scope: str) -> LedgerPlace | None:
+        """Name the ledger for one piece of work: what that appends twice, as a task that was killed, counts once."""
+        return replace(self.ledger, scope=scope) if isinstance(self.ledger, ServiceAddress) else self.ledger
+
+    def _write_patch(self, share: NightShare, night: Night, summary: NightSummary) -> None:
+        if share.handed is None:
+            self._git(night.begun.night).end(summary, self.say)
+            return
+        with TemporaryDirectory(prefix="airflow-kubler-") as folder:
+            git = NightGit(locks=self.project.locks_folder, folder=Path(folder), commit=False, branch="")
+            share.handed.restore(night)
+            git.begin(self.say, again=False)
+            share.handed.bring(night, (f"base:{name}" for name in self.project.base_names()))
+            share.handed.bring(night, (f"stack:{name}" for name in night.begun.before))
+            git.end(summary, self.say)
+            patch = Path(folder, PATCH)
+            if patch.is_file():
+                share.nights.keep(night.begun.night, PATCH, patch.read_bytes())
 
     def _git(self, name: str) -> NightGit:
         """Open git beside a night: for the patch of its locks, no commit."""
-        from builder.wiring.night_git import NightGit
+        folder = self.project.root / OUTPUT / _FOLDER / name
+        return NightGit(locks=self.project.locks_folder, folder=folder, commit=False, branch="")
 
-        return NightGit(locks=self.project.locks_folder, folder=self.nights.folder(name), commit=False, branch="")
-
-    def _renew(self) -> None:
+    def _renew(self, share: NightShare) -> None:
         from builder.wiring.ledgers import clock
 
-        self.nights.lend(self.owner, self.settings.hours, clock)
+        share.nights.lend(self.owner, self.settings.hours, clock)
 
 
 def tasks_by_generation(project: Project) -> tuple[tuple[Task, ...], ...]:
@@ -148,7 +213,7 @@ def tasks_by_generation(project: Project) -> tuple[tuple[Task, ...], ...]:
     return generations(make_tasks_of(project, load_night_settings(project), project.stack_names()))
 
 
-def find_ledger(project: Project, named: str | None) -> Path | None:
-    """Find what to record in: the ledger that is named, else the project's own where it is there."""
+def find_ledger(project: Project, named: str | None) -> LedgerPlace | None:
+    """Find what to record in: the ledger that is named, a file or a service, else the project's own where it is there."""
     own = project.root / LEDGER
-    return Path(named) if named else own if own.exists() else None
+    return parse_place(named) if named else own if own.exists() else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.nightly.model import Result, Step, StepDone, short_reason
@@ -12,11 +11,17 @@ if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
     from builder.platform import Platform
     from builder.project import Project
+    from builder.service.address import LedgerPlace
     from builder.testing.model import CheckReport
 
 
 def make_test_gate(
-    project: Project, ledger: Path | None, output: str, suites: Sequence[str], jobs: int, say: Callable[[str], None]
+    project: Project,
+    ledger: LedgerPlace | None,
+    output: str,
+    suites: Sequence[str],
+    jobs: int,
+    say: Callable[[str], None],
 ) -> Callable[[str, str], StepDone]:
     """Make what tests an image that was built into the project's folder; one that has passed by the ledger is left alone.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from builder.nightly.settings import NightSettings
     from builder.project import Project
     from builder.registry.model import Registry
+    from builder.service.address import LedgerPlace
     from builder.usecase.lock_model import LockOptions, LockTools
     from builder.usecase.night import Tasks
     from builder.wiring.recording import Recorder
@@ -41,7 +42,7 @@ class ProjectWork:
     tools: LockTools
     later: ExitStack
     """Closes what is opened on the way."""
-    ledger: Path | None
+    ledger: LedgerPlace | None
     jobs: int
     gates: Mapping[Step, Callable[[str, str], StepDone]]
     """What tests and scans: given a stack and the digest of its image. Steps that are not among them are skipped."""
@@ -243,7 +244,7 @@ def open_work(
     tools: LockTools,
     later: ExitStack,
     *,
-    ledger: Path | None,
+    ledger: LedgerPlace | None,
     jobs: int,
 ) -> ProjectWork:
     """Make what does the steps of a night."""
@@ -289,7 +290,7 @@ def make_tasks_of(project: Project, settings: NightSettings, stacks: Sequence[st
 
 
 def begun_maker(
-    project: Project, settings: NightSettings, ledger: Path | None, stacks: Sequence[str], now: int, owner: str
+    project: Project, settings: NightSettings, ledger: LedgerPlace | None, stacks: Sequence[str], now: int, owner: str
 ) -> Callable[[str], Begun]:
     """Make what makes the first line of a night: where all stacks stand."""
 

@@ -58,8 +58,7 @@ class Nights:
 
     def report(self, name: str) -> bytes | None:
         """Read a night's report.json; None where it is not over."""
-        path = self.root / name / REPORT
-        return path.read_bytes() if path.is_file() else None
+        return self.file(name, REPORT)
 
     def unfinished(self) -> Night | None:
         """Find the last night, where it has not ended."""
@@ -70,6 +69,24 @@ class Nights:
     def folder(self, name: str) -> Path:
         """Name a night's folder."""
         return self.root / name
+
+    def file(self, name: str, file: str) -> bytes | None:
+        """Read a file of a night; None where it is not there."""
+        path = self.root / name / file
+        return path.read_bytes() if path.is_file() else None
+
+    def keep(self, name: str, file: str, data: bytes) -> None:
+        """Keep a file of a night, in place of what was there."""
+        from builder.atomic import replacing
+
+        path = self.root / name / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, mode=_MODE, durable=True) as stream:
+            stream.write(data)
+
+    def place(self, name: str) -> str:
+        """Say where a night's files are."""
+        return str(self.folder(name))
 
     @contextmanager
     def journal(self, name: str) -> Iterator[Callable[[Begun | StepDone | Ended], None]]:

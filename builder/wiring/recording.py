@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from builder.archive.attestation import Rebuild
     from builder.digest import Digest
-    from builder.ledger.database import SqliteLedger
     from builder.ledger.entry import Actor
     from builder.ledger.events import Event
+    from builder.ledger.model import Ledger
     from builder.registry.model import Repository
+    from builder.service.address import LedgerPlace
     from builder.testing.model import CheckReport
     from builder.usecase.build import BuildRequest
     from builder.usecase.ship import Shipped
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Recorder:
     """Writes what was done, each when it is done, as this program's user."""
 
-    ledger: SqliteLedger
+    ledger: Ledger
     actor: Actor
 
     def locked(self, locks: Path, stacks: Iterable[str]) -> None:
@@ -163,18 +164,18 @@ class Recorder:
 
 
 @contextmanager
-def open_recorder(path: Path | None) -> Iterator[Recorder | None]:
+def open_recorder(place: LedgerPlace | None) -> Iterator[Recorder | None]:
     """Open what records in a ledger, before the work is begun; None where nothing is recorded.
 
     Raises:
         LedgerUnavailableError: the ledger is not there or cannot be opened.
         LedgerError: it is no ledger.
     """
-    if path is None:
+    if place is None:
         yield None
         return
     # Late: what has no ledger to write in shall not pay for one.
     from builder.wiring.ledgers import open_ledger, this_actor
 
-    with open_ledger(path, write=True) as ledger:
+    with open_ledger(place, write=True) as ledger:
         yield Recorder(ledger=ledger, actor=this_actor())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.errors import ToolError
+from builder.errors import InvalidInputError, ToolError
 
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
+    from builder.web.app import Workers
 
 _KEEP_ALIVE_S = 75
 _LAST_WORDS_S = 3
@@ -31,13 +33,24 @@ class Listen:
     """Connections at a time; more are told to come again."""
 
 
-def serve_ledger(path: Path, listen: Listen, told: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForWorkers:
+    """What a service has for workers."""
+
+    tokens: Path
+    """File of who may ask."""
+    nights: Path
+    """Folder of nights."""
+
+
+def serve_ledger(path: Path, listen: Listen, told: Callable[[str], None], workers: ForWorkers | None = None) -> None:
     """Serve a ledger until the process is told to end.
 
     Args:
         path: of the ledger.
         listen: where.
         told: the address, once it answers.
+        workers: makes it the writer for those that have no file of the ledger; None for reading only.
 
     Raises:
         LedgerUnavailableError: there is no ledger, or it cannot be opened.
@@ -51,11 +64,12 @@ def serve_ledger(path: Path, listen: Listen, told: Callable[[str], None]) -> Non
         ) from error
     from builder.web.app import make_app
     from builder.web.feed import Feed
-    from builder.wiring.ledgers import open_ledger
+    from builder.wiring.ledgers import open_ledger_file
 
-    with open_ledger(path) as ledger:
+    with ExitStack() as later:
+        ledger = later.enter_context(open_ledger_file(path))
         config = uvicorn.Config(
-            make_app(Feed(ledger), channel_answer),
+            make_app(Feed(ledger), channel_answer, _open_workers(path, workers, later) if workers else None),
             ssl_certfile=listen.certificate,
             ssl_keyfile=listen.key,
             limit_concurrency=listen.most,
@@ -70,6 +84,20 @@ def serve_ledger(path: Path, listen: Listen, told: Callable[[str], None]) -> Non
             shown = f"[{host}]" if ":" in host else host
             told(f"{'https' if listen.certificate else 'http'}://{shown}:{port}")
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open_workers(path: Path, workers: ForWorkers, later: ExitStack) -> Workers:
+    from builder.web.app import Workers
+    from builder.web.tokens import parse_tokens
+    from builder.wiring.ledgers import open_ledger_file
+    from builder.wiring.nights import Nights
+
+    return Workers(
+        # A connection of its own: so the reading one is told of what it appends as of what others do.
+        ledger=later.enter_context(open_ledger_file(path, write=True)),
+        nights=Nights(root=workers.nights),
+        tokens=parse_tokens(workers.tokens.read_bytes(), file=str(workers.tokens)),
+    )
 
 
 def _listening(listen: Listen) -> socket.socket:
@@ -92,3 +120,32 @@ def channel_answer(ledger: LedgerReader, stack: str, channel: str) -> dict[str, 
 
     answer = answer_channel(ledger, stack, channel)
     return None if answer is None else msgspec.to_builtins(answer)
+
+
+def add_token(file: Path, name: str) -> str:
+    """Make a token that may read and write, and put its hash into a file of tokens, which is made where it is not there.
+
+    Raises:
+        InvalidInputError: the name is none, or is there already.
+        IssuesError: the file is none.
+    """
+    import secrets
+
+    from builder.atomic import replacing
+    from builder.stack.names import is_name
+    from builder.web.tokens import hash_token, parse_tokens
+
+    if not is_name(name):
+        hint = "use lower-case letters and digits, with single hyphens between"
+        raise InvalidInputError(f"{name[:80]!r} is no name", context="--new-token", hint=hint)
+    before = file.read_text() if file.exists() else ""
+    known = parse_tokens(before.encode(), file=str(file)).clients.values() if before.strip() else ()
+    if any(client.name == name for client in known):
+        raise InvalidInputError(
+            f"has {name} already", context=str(file), hint="take its rows out first, or name another"
+        )
+    token = secrets.token_urlsafe(32)
+    row = f'[tokens.{name}]\nsha256 = "{hash_token(token)}"\nmay = ["read", "write"]\n'
+    with replacing(file, mode=0o600, durable=True) as stream:
+        stream.write(f"{before.rstrip()}\n\n{row}".lstrip().encode())
+    return token

@@ -15,7 +15,7 @@ from builder.project import Project
 from builder.usecase.night import Task
 from builder.wiring.ledgers import begin_ledger, open_ledger
 from builder.wiring.night_tasks import NightRun, find_ledger, tasks_by_generation
-from builder.wiring.nights import JOURNAL
+from builder.wiring.nights import JOURNAL, Nights
 from tests.support.lock_world import AIRFLOW_STACK, CHILD_STACK, make_project
 
 LOCK = StepDone(node="stack:core", step=Step.LOCK, result=Result.DONE)
@@ -32,6 +32,10 @@ def run_of(project: Project) -> NightRun:
     return NightRun(project=project, ledger=find_ledger(project, None), owner="DAG nightly", jobs=1, say=lambda _: None)
 
 
+def nights_of(run: NightRun) -> Nights:
+    return Nights(root=run.project.root / "build/nights")
+
+
 def recorded(run: NightRun) -> list[str]:
     assert run.ledger is not None
     with open_ledger(run.ledger) as ledger:
@@ -41,8 +45,8 @@ def recorded(run: NightRun) -> list[str]:
 def test_a_night_that_is_begun_twice_is_one(run: NightRun) -> None:
     name = run.begin()
     assert run.begin() == name
-    assert run.nights.names() == (name,)
-    assert set(run.nights.read(name).begun.before) == {"core", "child"}
+    assert nights_of(run).names() == (name,)
+    assert set(nights_of(run).read(name).begun.before) == {"core", "child"}
 
 
 def test_a_night_that_has_ended_is_followed_by_another(run: NightRun) -> None:
@@ -56,23 +60,23 @@ def test_a_night_that_is_ended_twice_is_on_record_once(run: NightRun) -> None:
     first = run.end(name)
     assert run.end(name) == first
     assert recorded(run) == [name]
-    assert json.loads((run.nights.folder(name) / "report.json").read_bytes())["ended"] == first.ended
+    assert json.loads((nights_of(run).folder(name) / "report.json").read_bytes())["ended"] == first.ended
 
 
 def test_an_end_that_was_killed_after_its_record_is_recorded_once(run: NightRun) -> None:
     name = run.begin()
     run.end(name)
-    journal = run.nights.folder(name) / JOURNAL
+    journal = nights_of(run).folder(name) / JOURNAL
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
-    assert not run.nights.read(name).ended
+    assert not nights_of(run).read(name).ended
     run.end(name)
-    assert run.nights.read(name).ended
+    assert nights_of(run).read(name).ended
     assert recorded(run) == [name]
 
 
 def test_a_night_that_goes_on_after_its_end_is_ended_and_recorded_again(run: NightRun) -> None:
     name = run.begin()
-    with run.nights.journal(name) as write:
+    with nights_of(run).journal(name) as write:
         write(Ended(ended=1))
         write(LOCK)
     assert run.begin() == name
@@ -102,7 +106,7 @@ def test_a_task_on_one_that_has_not_ended_is_held_and_written_down(run: NightRun
     [held] = run.do(name, Task("stack:child", (Step.LOCK,)))
     assert held.result is Result.HELD
     assert held.reason == "stands on base trixie, whose refresh has not ended"
-    assert run.nights.read(name).steps == (held,)
+    assert nights_of(run).read(name).steps == (held,)
     assert not run.end(name).is_good
 
 
