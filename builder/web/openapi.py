@@ -8,6 +8,7 @@ import msgspec
 
 from builder import __version__
 from builder.deploy.answer import DigestAnswer
+from builder.web.openapi_workers import worker_paths, worker_schemas
 
 _NAME = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64}
 _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
@@ -37,6 +38,7 @@ def describe() -> dict[str, Any]:
         "Stack": _STACK,
         "Channel": channel,
         **shapes,
+        **worker_schemas(),
         "Problem": {
             "type": "object",
             "required": ["title", "status"],
@@ -52,11 +54,14 @@ def describe() -> dict[str, Any]:
         "info": {
             "title": "airflow-kubler",
             "version": __version__,
-            "summary": "What images the channels of stacks stand for.",
+            "summary": "What images the channels of stacks stand for, and what workers share.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _paths(),
-        "components": {"schemas": schemas},
+        "paths": _paths() | worker_paths(),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 

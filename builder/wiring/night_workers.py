@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from builder.usecase.nightly import NightShelf
 
 _LOCKS: Final = frozenset({Step.REFRESH, Step.LOCK})
+_LOCK: Final = re.compile(
+    r"(?:(?:pylock|base)\.[A-Za-z0-9._-]+\.toml|constraints\.[A-Za-z0-9._-]+\.txt|segments\.toml)"
+)
+"""A file of the folder of locks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,8 @@ class HandedLocks:
         return replace(done, facts={**done.facts, "files": mine})
 
     def _bring(self, night: str, name: str, digest: str) -> None:
+        if not _LOCK.fullmatch(name):
+            raise InvalidInputError(f"{name[:80]!r} is no lock", context=f"night {night}")
         path = self.project.locks_folder / name
         if self._digest(path) == digest:
             return
@@ -121,7 +128,7 @@ class HandedLocks:
 
     def _files(self) -> list[Path]:
         folder = self.project.locks_folder
-        return sorted(path for path in folder.glob("*") if path.is_file() and _is_lock(path.name))
+        return sorted(path for path in folder.glob("*") if path.is_file() and _LOCK.fullmatch(path.name))
 
     def _shared(self) -> list[Path]:
         return [path for path in self._files() if _is_shared(path.name)]
@@ -205,10 +212,6 @@ def digest_of_folder(folder: Path) -> str:
 def _file_of(node: str) -> str:
     kind, _, name = node.partition(":")
     return f"base.{name}.toml" if kind == "base" else f"pylock.{name}.toml"
-
-
-def _is_lock(name: str) -> bool:
-    return name.startswith(("pylock.", "base.")) or _is_shared(name)
 
 
 def _is_shared(name: str) -> bool:
