@@ -38,6 +38,7 @@ def run_night(
     from builder.wiring.locks import make_lock_tools
     from builder.wiring.night_git import NightGit
     from builder.wiring.night_reports import close_night, tell_night
+    from builder.wiring.night_segments import pin_segments
     from builder.wiring.nightly import begun_maker, make_tasks_of, open_work
 
     project, actor = context.project(), this_actor()
@@ -65,6 +66,7 @@ def run_night(
             close_night(nights, summary, ledger)
             note(f"reports are in {nights.folder(summary.night)}")
             tell_night(nights, summary, settings.notify, note)
+            pin_segments(project, over)
             git.end(summary, note)
 
         night = carry_out(

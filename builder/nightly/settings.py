@@ -48,6 +48,8 @@ class NightSettings:
     """None: where stacks/scan.toml is there."""
     repository: str = ""
     """Where images are pushed; empty for nowhere."""
+    segments: str = ""
+    """Repository through which workers share finished segments; empty for none."""
     sign_by: str = ""
     """Key that signs what is pushed, as `push --sign-by` takes it."""
     channels: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ def parse_settings(data: bytes, *, file: str = FILE) -> NightSettings:
         suites=_suites(table) or preset.suites,
         scan=table.truth("scan"),
         repository=table.text("repository") or "",
+        segments=table.text("segments") or "",
         sign_by=table.text("sign-by") or "",
         channels=table.texts("channels") or (),
         workers=table.integer("workers", least=1, most=_MOST_WORKERS) or preset.workers,

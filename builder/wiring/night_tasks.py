@@ -23,6 +23,7 @@ from builder.errors import InvalidInputError
 from builder.service.address import ServiceAddress, parse_place
 from builder.usecase.night_settings import load_night_settings
 from builder.wiring.night_git import PATCH, NightGit
+from builder.wiring.night_segments import pin_segments
 from builder.wiring.night_workers import HandedLocks, HandingWork
 from builder.wiring.nightly import OUTPUT
 from builder.wiring.nights import Nights
@@ -181,6 +182,7 @@ class NightRun:
 
     def _write_patch(self, share: NightShare, night: Night, summary: NightSummary) -> None:
         if share.handed is None:
+            pin_segments(self.project, night)
             self._git(night.begun.night).end(summary, self.say)
             return
         with TemporaryDirectory(prefix="airflow-kubler-") as folder:
@@ -189,6 +191,8 @@ class NightRun:
             git.begin(self.say, again=False)
             share.handed.bring(night, (f"base:{name}" for name in self.project.base_names()))
             share.handed.bring(night, (f"stack:{name}" for name in night.begun.before))
+            pin_segments(self.project, night)
+            share.handed.keep_pins(night.begun.night)
             git.end(summary, self.say)
             patch = Path(folder, PATCH)
             if patch.is_file():

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from builder.archive.segments import parse_record
 from builder.digest import Digest
 from builder.errors import DigestMismatchError, InvalidInputError, MissingBlobError
 from builder.ledger.events import Built, Locked
 from builder.ledger.queries import event_of
 from builder.nightly.model import Result, Step, StepDone
 from builder.usecase.night import NightWork
+from builder.usecase.segments import RECORD, record_set
+from builder.wiring.nightly import parents_of
 
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
@@ -33,6 +36,7 @@ _LOCK: Final = re.compile(
     r"(?:(?:pylock|base)\.[A-Za-z0-9._-]+\.toml|constraints\.[A-Za-z0-9._-]+\.txt|segments\.toml)"
 )
 """A file of the folder of locks."""
+_CONSTRAINTS: Final = "constraints."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class HandedLocks:
 
         def make_here(name: str) -> Begun:
             self.adopt(newest_locks(self.ledger, stacks))
+            self._adopt_pins()
             stood = digest_of_folder(self.project.stacks_folder)
             return replace(make(name), stacks=stood, locks=self._digests(self._files()))
 
@@ -99,9 +104,22 @@ class HandedLocks:
             if here != digest and (not here or self.ledger.document(Digest.parse(here)) is not None):
                 self._bring("", name, digest)
 
+    def keep_pins(self, night: str) -> None:
+        """Keep what segments are pinned by when a night is over, for the next."""
+        path = self.project.locks_folder / RECORD
+        if path.is_file():
+            self.shelf.keep(night, RECORD, path.read_bytes())
+
+    def _adopt_pins(self) -> None:
+        """Pin the segments that the last night pinned, which may be in nobody's git yet."""
+        for name in self.shelf.names()[-1:]:
+            if (data := self.shelf.file(name, RECORD)) is not None:
+                for stack, digest in parse_record(data, file=f"{self.shelf.place(name)}: {RECORD}").items():
+                    record_set(self.project.locks_folder, stack, digest)
+
     def hand_on(self, night: str, done: StepDone, before: Mapping[str, str]) -> StepDone:
         """Hand on what a step locked, and say so in its line."""
-        mine = self._digests([self.project.locks_folder / _file_of(done.node), *self._shared()])
+        mine = self._digests([self.project.locks_folder / _file_of(done.node), *self._constraints()])
         for name, digest in mine.items():
             if before.get(name) != digest:
                 self.shelf.keep(night, _kept_as(digest), (self.project.locks_folder / name).read_bytes())
@@ -130,8 +148,8 @@ class HandedLocks:
         folder = self.project.locks_folder
         return sorted(path for path in folder.glob("*") if path.is_file() and _LOCK.fullmatch(path.name))
 
-    def _shared(self) -> list[Path]:
-        return [path for path in self._files() if _is_shared(path.name)]
+    def _constraints(self) -> list[Path]:
+        return [path for path in self._files() if path.name.startswith(_CONSTRAINTS)]
 
     def _digests(self, paths: Iterable[Path]) -> dict[str, str]:
         found = ((path.name, self._digest(path)) for path in paths)
@@ -189,12 +207,9 @@ def nodes_below(begun: Begun, node: str) -> tuple[str, ...]:
     kind, _, name = node.partition(":")
     if kind == "base":
         return (node,)
-    found: list[str] = []
-    while name and f"stack:{name}" not in found:
-        found.append(f"stack:{name}")
-        name = begun.parents.get(name, "")
-    bases = {begun.bases[one.partition(":")[2]] for one in found if one.partition(":")[2] in begun.bases}
-    return (*found, *(f"base:{base}" for base in sorted(bases)))
+    stacks = (name, *parents_of(begun.parents, name))
+    bases = {begun.bases[one] for one in stacks if one in begun.bases}
+    return (*(f"stack:{one}" for one in stacks), *(f"base:{base}" for base in sorted(bases)))
 
 
 def digest_of_folder(folder: Path) -> str:
@@ -216,7 +231,7 @@ def _file_of(node: str) -> str:
 
 def _is_shared(name: str) -> bool:
     """Tell whether a file is of no one node: constraints, and what segments are pinned by."""
-    return name.startswith("constraints.") or name == "segments.toml"
+    return name.startswith(_CONSTRAINTS) or name == RECORD
 
 
 def _kept_as(digest: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from builder.service.address import LedgerPlace
     from builder.usecase.lock_model import LockOptions, LockTools
     from builder.usecase.night import Tasks
+    from builder.wiring.night_segments import NightSegments
     from builder.wiring.recording import Recorder
 
 
@@ -116,9 +117,12 @@ class ProjectWork:
         from builder.usecase.build import BuildRequest, build
         from builder.usecase.night_facts import image_facts
         from builder.wiring.images import build_tools
+        from builder.wiring.night_segments import count_taken
 
         request = BuildRequest(stack=name, locks=self.project.locks_folder, output=self._output(name))
         tools = build_tools(self.jobs)
+        if self._segments is not None:
+            tools = self._segments.taken(tools, [name, *parents_of(self.begun.parents, name)])
         with self._recorder() as recorder:
             started = time.monotonic()
             try:
@@ -130,6 +134,9 @@ class ProjectWork:
                 recorder.built(request, summary, engine="own", started=started)
         facts = {**image_facts(summary, self._before(name)), "lock": self._lock_key(name)}
         same = facts["digest"] == self._before(name).digest
+        if self._segments is not None:
+            facts |= count_taken(tools)
+            facts |= {} if same else self._segments.shared(request, tools)
         return StepDone(
             node=f"stack:{name}",
             step=Step.BUILD,
@@ -202,6 +209,20 @@ class ProjectWork:
 
         return self.later.enter_context(make_registry())
 
+    @cached_property
+    def _segments(self) -> NightSegments | None:
+        """What shares finished segments, where the night does."""
+        if not self.settings.segments:
+            return None
+        from builder.wiring.night_segments import NightSegments
+
+        return NightSegments(
+            project=self.project,
+            repository=self.settings.segments,
+            registry=self.registry,
+            say=self.tools.say,
+        )
+
     @contextmanager
     def _recorder(self) -> Iterator[Recorder | None]:
         from builder.wiring.recording import open_recorder
@@ -228,6 +249,14 @@ class ProjectWork:
         from builder.digest import Digest
 
         return str(Digest.of(path.read_bytes())) if path.is_file() else ""
+
+
+def parents_of(parents: Mapping[str, str], stack: str) -> tuple[str, ...]:
+    """List what a stack extends, nearest first."""
+    found: list[str] = []
+    while (stack := parents.get(stack, "")) and stack not in found:
+        found.append(stack)
+    return tuple(found)
 
 
 def options_of(settings: NightSettings) -> LockOptions:

@@ -21,12 +21,15 @@ from builder.ledger.database import SqliteLedger
 from builder.nightly.model import Night, Result, Step
 from builder.project import open_project
 from builder.usecase.night import Task
+from builder.usecase.segments import recorded_set
 from builder.wiring.night_tasks import tasks_by_generation
 from builder.wiring.nights import Nights
 from tests.support.filled_store import borrow_cache
 from tests.support.index_project import IndexProject
+from tests.support.index_server import Said
 from tests.support.ledgers import Ticking
 from tests.support.night_project import GOOD, built_indexes, make_night_project, serve_night_index
+from tests.support.registries import SmallRegistry
 from tests.support.service import Served, serve_workers
 from tests.support.tools import ROOT
 
@@ -66,6 +69,15 @@ class Team:
     def tasks(self) -> tuple[Task, ...]:
         made = tasks_by_generation(open_project(self.workers[0].folder))
         return tuple(task for generation in made for task in generation)
+
+    def night_by(self, worker: int) -> Night:
+        """Run a night by one of the workers alone."""
+        self.turn = worker
+        name = self.begin()
+        for words in (*(("do", name, task.node, *task.steps) for task in self.tasks()), ("end", name)):
+            self.turn = worker
+            self.run(*words)
+        return self.night(name)
 
     def night(self, name: str) -> Night:
         return Nights(root=self.hub / "nights").read(name)
@@ -224,3 +236,34 @@ def test_a_worker_without_a_token_is_told_where_to_put_one(
         assert "AIRFLOW_KUBLER_TOKEN" in err
         said = committed.with_settings(**team.service.environment).run("log", "finance", status=1)
         assert "finance" in said.flat
+
+
+def test_what_one_worker_compiled_another_with_an_empty_cache_takes_from_the_registry(
+    tmp_path: Path, alone: tuple[IndexProject, IndexProject, Any]
+) -> None:
+    committed, done, index = alone
+    with SmallRegistry() as registry, open_team(tmp_path, committed) as team:
+        for worker in team.workers:
+            settings = worker.folder / "stacks/nightly.toml"
+            pushed = f'repository = "{registry.host}/team/airflow"\nsegments = "{registry.host}/team/segments"\n'
+            settings.write_text(settings.read_text() + pushed)
+        built = facts_of(team.night_by(0), Step.BUILD)
+        assert {
+            name for name, facts in built.items() if facts.get("segments") and "segments_taken" not in facts
+        } == set(GOOD)
+        assert team.indexes() == built_indexes(done)
+        pins = {stack: recorded_set(team.workers[0].folder / "locks", stack) for stack in GOOD}
+        assert None not in pins.values()
+
+        index.offer("gamma", "1.1", said=Said(metadata=True))
+        night = team.night_by(1)
+        assert facts_of(night, Step.LOCK)["child"]["moves"] == [{"name": "gamma", "before": "1.0", "after": "1.1"}]
+        assert facts_of(night, Step.BUILD)["finance"]["segments_taken"] > 1
+        assert night.latest()["stack:finance", Step.BUILD].result is Result.UNCHANGED
+        # The pins of the night before came by way of the service: they are in nobody's git yet.
+        after = {stack: recorded_set(team.workers[1].folder / "locks", stack) for stack in GOOD}
+        assert {stack for stack in GOOD if after[stack] != pins[stack]} == {"child"}
+
+
+def facts_of(night: Night, step: Step) -> dict[str, Mapping[str, Any]]:
+    return {node.partition(":")[2]: done.facts for (node, which), done in night.latest().items() if which is step}
