@@ -38,10 +38,11 @@ def make_nightly_dag(
     """Make the DAG; raises IssuesError, so that Airflow shows what is wrong, where a stack cannot be read.
 
     Args:
-        project: the folder that holds stacks/ and locks/: the same, and shared, for all workers.
+        project: the folder that holds stacks/ and locks/: one that all workers share, or one at this path on each of them.
         dag_id: its name in Airflow.
         schedule: as DAG has it.
-        ledger: the file to record in; ledger.db of the project by default, where it is there.
+        ledger: what to record in: a file, by default ledger.db of the project, where it is there; or the address of its service, where
+            workers have folders of their own.
         jobs: processes that a build takes; all that the worker has by default.
         task_arguments: of all tasks, as `retries`, `pool`, `queue`, `executor_config`.
         dag_arguments: as DAG has them.

@@ -1,6 +1,6 @@
 """Operators that begin a night, do one of its tasks, and end it.
 
-Each leaves what it did in the night's journal, in the project's folder: it may be retried, cleared or killed at any moment, and
+Each leaves what it did in the night's journal, in the project's folder or with the ledger's service: it may be retried, cleared or killed at any moment, and
 goes on after its last step that still stands. A task that failed is a failed task; one that is held, as what it stands on failed, is a skipped one.
 """
 
@@ -25,8 +25,9 @@ class NightOperator(BaseOperator):
     """What all of them know.
 
     Args:
-        project: the folder that holds stacks/ and locks/, the same for all workers.
-        ledger: the file to record in; ledger.db of the project by default, where it is there.
+        project: the folder that holds stacks/ and locks/: one that all workers share, or one at this path on each of them.
+        ledger: what to record in: a file, by default ledger.db of the project, where it is there; or the address of its service, where
+            workers have folders of their own.
         jobs: processes that a build takes; all that the worker has by default.
         arguments: as all operators have them.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,34 +30,40 @@ _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--new-token", metavar="NAME", help="Make a token, print it, and add its hash to --tokens. Nothing is served."
 )
+@click.option(
+    "--may",
+    multiple=True,
+    type=click.Choice(("read", "write", "promote", "approve")),
+    default=("read", "write"),
+    show_default=True,
+    help="What the new token is for; again for each.",
+)
 @click.pass_obj
 def command(
     context: Context,
+    /,
     *,
-    host: str,
-    port: int,
-    certificate: Path | None,
-    key: Path | None,
     tokens: Path | None,
     nights: Path | None,
     new_token: str | None,
+    may: tuple[str, ...],
+    **listen: Any,
 ) -> None:
     """Answer over HTTP what channels stand for, and tell deploy tools when one moves.
 
     Everybody who reaches it may read that; nobody can write. With --tokens, who has one of them may append to the ledger and run nights by it.
     /openapi.json describes it.
     """
-    if (certificate is None) != (key is None):
+    if (listen["certificate"] is None) != (listen["key"] is None):
         raise click.UsageError("--certificate and --key go together")
     if tokens is None and (nights or new_token):
         raise click.UsageError("--nights and --new-token go with --tokens")
     if new_token and tokens:
-        show_text(add_token(tokens, new_token))
+        show_text(add_token(tokens, new_token, may))
         note(
             f"{tokens} has its hash; the token itself is shown once: put it into AIRFLOW_KUBLER_TOKEN where workers run"
         )
         return
     path = context.ledger_file()
     workers = ForWorkers(tokens=tokens, nights=nights or path.parent / "nights") if tokens else None
-    listen = Listen(host=host, port=port, certificate=certificate, key=key)
-    serve_ledger(path, listen, lambda address: note(f"serving {path} on {address}"), workers)
+    serve_ledger(path, Listen(**listen), lambda address: note(f"serving {path} on {address}"), workers)

@@ -33,7 +33,7 @@ class Guard:
     today: Callable[[], dt.date] = lambda: dt.datetime.now(dt.UTC).date()
 
     def __call__(self, right: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """Make a handler that is for clients with a right; trouble of theirs is told as such."""
+        """Make a handler that is for clients with a right, an empty one for all of them; trouble of theirs is told as such."""
 
         async def guarded(request: Request) -> Response:
             client = self._known(request, right)
@@ -52,7 +52,7 @@ class Guard:
         client = self.tokens.find(request.headers.get("authorization", ""), self.today())
         if client is None:
             raise ProblemError(401, "needs a token that is known here and has not expired")
-        if right not in client.may:
+        if right and right not in client.may:
             raise ProblemError(403, f"the token of {client.name} is not for {right}")
         return client
 

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from builder.errors import StackError
+from builder.ledger.events import Approved, Promoted
 from builder.stack.names import is_name
 from builder.stack.table import one_of, parse_table
 
 READ: Final = "read"
 WRITE: Final = "write"
-_MAY: Final = (READ, WRITE)
+RIGHTS: Final = (READ, WRITE, "promote", "approve")
+_OF_KINDS: Final[Mapping[str, str]] = {Promoted.kind: "promote", Approved.kind: "approve"}
+"""Kinds of entries that `write` is not enough for."""
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,6 +54,11 @@ class Tokens:
         return None if client is None or (client.expires and client.expires < today) else client
 
 
+def right_for(kind: str) -> str:
+    """Say what a client must be allowed to append an entry of a kind."""
+    return _OF_KINDS.get(kind, WRITE)
+
+
 def hash_token(token: str) -> str:
     """Hash a token; tokens are random and long, so that no salt is needed."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -77,7 +85,7 @@ def parse_tokens(data: bytes, *, file: str) -> Tokens:
             row.wrong("sha256", f"is that of {found[digest].name} too")
         may = row.texts("may") or (READ,)
         found[digest] = Client(
-            name=name, may=frozenset(one for one in may if one_of(row, "may", one, _MAY)), expires=row.date("expires")
+            name=name, may=frozenset(one for one in may if one_of(row, "may", one, RIGHTS)), expires=row.date("expires")
         )
         row.close()
     rows.close()

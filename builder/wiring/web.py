@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +122,19 @@ def channel_answer(ledger: LedgerReader, stack: str, channel: str) -> dict[str, 
     return None if answer is None else msgspec.to_builtins(answer)
 
 
-def add_token(file: Path, name: str) -> str:
-    """Make a token that may read and write, and put its hash into a file of tokens, which is made where it is not there.
+def add_token(file: Path, name: str, may: Sequence[str]) -> str:
+    """Make a token, and put its hash into a file of tokens, which is made where it is not there.
+
+    Args:
+        file: of tokens.
+        name: of the client.
+        may: its rights, as builder.web.tokens has them.
 
     Raises:
         InvalidInputError: the name is none, or is there already.
         IssuesError: the file is none.
     """
+    import json
     import secrets
 
     from builder.atomic import replacing
@@ -145,7 +151,7 @@ def add_token(file: Path, name: str) -> str:
             f"has {name} already", context=str(file), hint="take its rows out first, or name another"
         )
     token = secrets.token_urlsafe(32)
-    row = f'[tokens.{name}]\nsha256 = "{hash_token(token)}"\nmay = ["read", "write"]\n'
+    row = f'[tokens.{name}]\nsha256 = "{hash_token(token)}"\nmay = {json.dumps(list(may))}\n'
     with replacing(file, mode=0o600, durable=True) as stream:
         stream.write(f"{before.rstrip()}\n\n{row}".lstrip().encode())
     return token

@@ -19,14 +19,14 @@ from builder.ledger.database import SqliteLedger
 from builder.service.caller import Question, Reply
 from builder.web.app import Workers, make_app
 from builder.web.feed import Feed
-from builder.web.tokens import READ, WRITE, Client, Tokens, hash_token
+from builder.web.tokens import READ, RIGHTS, Client, Tokens, hash_token
 from builder.wiring.nights import Nights
 from builder.wiring.web import add_token, channel_answer
 from tests.support.ledgers import Ticking
 
 TOKEN = "a-token-of-workers-0123456789"  # noqa: S105  made up
 READING = "a-token-for-reading-0123456789"
-WORKERS = Client(name="workers", may=frozenset({READ, WRITE}))
+WORKERS = Client(name="workers", may=frozenset(RIGHTS))
 READER = Client(name="reader", may=frozenset({READ}))
 TOKENS = Tokens({hash_token(TOKEN): WORKERS, hash_token(READING): READER})
 
@@ -66,14 +66,14 @@ class AppCaller:
 
 
 @contextmanager
-def open_app(path: Path, nights: Path, token: str = TOKEN) -> Iterator[AppCaller]:
+def open_app(path: Path, nights: Path, token: str = TOKEN, tokens: Tokens = TOKENS) -> Iterator[AppCaller]:
     """Open the service of a ledger's file, without a network."""
     with (
         asyncio.Runner() as runner,
         SqliteLedger(path, Ticking(), write=False) as reading,
         SqliteLedger(path, Ticking(1_800_000_000), write=True) as writing,
     ):
-        workers = Workers(ledger=writing, nights=Nights(root=nights), tokens=TOKENS)
+        workers = Workers(ledger=writing, nights=Nights(root=nights), tokens=tokens)
         yield AppCaller(make_app(Feed(reading), channel_answer, workers), runner, token)
 
 
@@ -97,7 +97,7 @@ def serve_workers(ledger: Path, *, port: int = 0) -> Iterator[Served]:
     tokens = ledger.parent / "tokens.toml"
     token_file = ledger.parent / "token"
     if not token_file.exists():
-        token_file.write_text(add_token(tokens, "workers"))
+        token_file.write_text(add_token(tokens, "workers", RIGHTS))
     words = ["--ledger", str(ledger), "serve", "--port", str(port), "--tokens", str(tokens)]
     process = subprocess.Popen(
         [sys.executable, "-m", "builder", *words], stderr=subprocess.PIPE, text=True, env=dict(os.environ)

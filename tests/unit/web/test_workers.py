@@ -6,19 +6,22 @@ import asyncio
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.routing import Route
 
 from builder.errors import InvalidInputError, IssuesError, StackError
 from builder.ledger.database import SqliteLedger
+from builder.ledger.model import NewEntry
 from builder.service.caller import Question
+from builder.service.wire import Append, send_entry
 from builder.web.app import Workers, make_app
 from builder.web.feed import Feed
 from builder.web.openapi import describe
-from builder.web.tokens import Client, Tokens, hash_token, parse_tokens
+from builder.web.tokens import RIGHTS, Client, Tokens, hash_token, parse_tokens
 from builder.wiring.nights import Nights
 from builder.wiring.web import add_token, channel_answer
-from tests.support.ledgers import Ticking, make_ledger
+from tests.support.ledgers import Ticking, events_of_every_kind, make_ledger
 from tests.support.service import TOKEN, TOKENS, WORKERS, AppCaller, open_app
 
 TODAY = dt.date(2026, 11, 30)
@@ -68,7 +71,7 @@ def test_a_file_that_is_none_is_told(text: str, said: str) -> None:
 
 def test_a_new_token_is_known_and_only_its_hash_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "tokens.toml"
-    one, two = add_token(file, "one"), add_token(file, "two")
+    one, two = add_token(file, "one", ["read"]), add_token(file, "two", ["read", "write"])
     tokens = parse_tokens(file.read_bytes(), file="tokens.toml")
     for token, name in ((one, "one"), (two, "two")):
         client = tokens.find(f"Bearer {token}", TODAY)
@@ -77,9 +80,9 @@ def test_a_new_token_is_known_and_only_its_hash_is_kept(tmp_path: Path) -> None:
         assert token not in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
     with pytest.raises(InvalidInputError, match="has one already"):
-        add_token(file, "one")
+        add_token(file, "one", ["read"])
     with pytest.raises(InvalidInputError, match="is no name"):
-        add_token(file, "../x")
+        add_token(file, "../x", ["read"])
 
 
 @pytest.mark.parametrize("path", FOR_WORKERS)
@@ -142,3 +145,16 @@ def test_every_address_is_described_with_its_methods(tmp_path: Path) -> None:
         }
     described = {(path, method) for path, ways in describe()["paths"].items() for method in ways}
     assert described == answered
+
+
+@pytest.mark.parametrize(
+    ("kind", "right"), [("approval", "approve"), ("promotion", "promote"), ("test", "write"), ("request", "write")]
+)
+def test_who_may_write_what_was_done_can_neither_approve_nor_promote(tmp_path: Path, kind: str, right: str) -> None:
+    make_ledger(tmp_path / "ledger.db")
+    [event] = [one for one in events_of_every_kind() if one.kind == kind]
+    for rights, status in ((frozenset({"read", right}), 200), (frozenset(RIGHTS) - {right}, 403)):
+        tokens = Tokens({hash_token(TOKEN): Client(name="worker", may=rights)})
+        with open_app(tmp_path / "ledger.db", tmp_path / "nights", tokens=tokens) as caller:
+            body = msgspec.json.encode(Append(entries=[send_entry(NewEntry(event=event), "k")]))
+            assert caller.ask(Question(method="POST", path="/v1/entries", body=body)).status == status
