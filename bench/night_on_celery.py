@@ -32,7 +32,6 @@ from tests.support.night_project import GOOD, built_indexes, make_night_project,
 from tests.support.registries import SmallRegistry
 from tests.support.service import Served, serve_workers
 
-VICTIM = "images_0"
 _LONGEST_S = 900
 
 
@@ -175,12 +174,12 @@ def who_works(
 ) -> tuple[subprocess.Popen[bytes], str] | None:
     """Find a worker that has begun with an image."""
     rows = ask(
-        airflow, f"SELECT rendered_map_index, pid FROM task_instance WHERE state = 'running' AND task_id = '{VICTIM}'"
+        airflow, "SELECT rendered_map_index, pid FROM task_instance WHERE state = 'running' AND task_id = 'images_0'"
     )
     for node, pid, *_ in rows:
         for worker in workers:
             if pid and pid in tree(worker.pid):
-                return worker, node or VICTIM
+                return worker, node or "images_0"
     return None
 
 
