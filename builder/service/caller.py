@@ -116,6 +116,12 @@ class HttpCaller:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise LedgerUnavailableError(f"cannot be asked: {error}", context=self.url) from error
         except httpx.HTTPError as error:
+            if "certificate verify failed" in str(error).lower():
+                raise LedgerUnavailableError(
+                    f"nobody vouches for it: {error}",
+                    context=self.url,
+                    hint="name the file of your authorities in SSL_CERT_FILE",
+                ) from error
             return None, f"does not answer: {str(error) or type(error).__name__}", None
         if response.status_code in TEMPORARY_STATUS:
             told: Mapping[str, str] = {name.lower(): text for name, text in response.headers.items()}
