@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tests.fuzz.targets import Target
+from tests.fuzz.model import Target
 
 _PIECES = (
     b"\0",

@@ -1,26 +1,21 @@
-"""What is fuzzed: readers of things from outside, each with seeds, some behind a wrapper that gets a mutation past a checksum.
-
-A target takes any bytes. It ends, or raises a BuilderError whose text can be shown; anything else is a find.
-"""
+"""What is fuzzed: readers of things from outside, each with seeds, some behind a wrapper that gets a mutation past a checksum."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.canonical import dump_json
 from builder.digest import Digest
-from builder.errors import BuilderError
 from builder.ledger.note import Checkpoint, SigningKey, sign
 from builder.lock.base import dump_base_lock
 from builder.lock.pylock import dump_stack_lock
 from builder.migrations.history import History, Revision, dump_history
 from builder.oci import media
 from builder.snapshot.model import Snapshot, dump_snapshot
-from tests.hostile.corpus import MATERIALS
-from tests.hostile.readers import READERS, packed
+from tests.fuzz.model import Target
+from tests.fuzz.report_targets import REPORT_TARGETS
+from tests.hostile.readers import packed
 from tests.support import base_images, debs, sdists
 from tests.support.bases import made_lock
 from tests.support.secrets import pem
@@ -30,38 +25,6 @@ from tests.support.wheels import WheelParts
 
 ROOT = Path(__file__).resolve().parents[2]
 _SPLIT = b"\0\0"
-_LONGEST_SEED = 1 << 15
-_LONGEST_TEXT = 100_000
-"""Characters of an error: nobody's terminal is to be flooded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One thing to fuzz."""
-
-    name: str
-    kind: str
-    """Of the reader, and of the seeds from the hostile corpus."""
-    file_name: str
-    wrap: Callable[[bytes], bytes] = bytes
-    seeds: Sequence[bytes] = ()
-
-    def run(self, data: bytes) -> None:
-        """Give bytes to the reader."""
-        try:
-            READERS[self.kind](self.wrap(data), self.file_name)
-        except BuilderError as error:
-            text = str(error)
-            text.encode()
-            assert len(text) < _LONGEST_TEXT, "an error that floods"
-
-    def all_seeds(self) -> Iterable[bytes]:
-        """Give seeds: its own, and what the hostile corpus has of its kind where nothing is wrapped."""
-        yield from self.seeds
-        if self.wrap is bytes:
-            for material in MATERIALS:
-                if material.kind == self.kind and len(data := material.make()) < _LONGEST_SEED:
-                    yield data
 
 
 KEY = SigningKey(name="PeterNeumann", seed=bytes(range(32)))
@@ -242,4 +205,4 @@ TARGETS: tuple[Target, ...] = (
     Target(name="history", kind="history", file_name="history", seeds=(HISTORY,)),
 )  # fmt: skip
 
-BY_NAME = {target.name: target for target in TARGETS}
+BY_NAME = {target.name: target for target in (*TARGETS, *REPORT_TARGETS)}

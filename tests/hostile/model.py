@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+Reader = Callable[[bytes, str], object]
+"""Given bytes and the name of the file that they come from."""
+
 FILE_NAMES = {
     "wheels": "wheels.tar",
     "answer": "demo-1.0-py3-none-any.whl",

@@ -62,11 +62,10 @@ from builder.usecase.import_ import read_files
 from builder.usecase.snapshot import unpack_snapshot
 from builder.wheel.install import install_entries
 from builder.wheel.wheel import read_wheel
+from tests.hostile.model import Reader
 from tests.hostile.places import read_answer, read_exchanged_store, read_store, read_wheels
+from tests.hostile.report_readers import REPORT_READERS
 from tests.support.memory_snapshots import MemoryStore
-
-Reader = Callable[[bytes, str], object]
-"""Given bytes and the name of the file that they come from."""
 
 DAY = "2026-11-30"
 JSON_PAGE = "application/vnd.pypi.simple.v1+json"
@@ -277,6 +276,7 @@ READERS: dict[str, Reader] = {
     "elf": parse_elf,
     "migration": lambda data, name: read_revision(data, context=name),
     "history": lambda data, name: parse_history(data, context=name),
+    **REPORT_READERS,
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.targets import BY_NAME, Target
+from tests.fuzz.model import Target
+from tests.fuzz.targets import BY_NAME
 
 FOUND = sorted(path for path in (Path(__file__).resolve().parents[1] / "fuzz/regressions").glob("*/*"))
 
