@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from builder.errors import InvalidInputError
+from builder.nightly.facts import check_facts
 from builder.nightly.model import Begun, Night, StepDone
 
 _T = TypeVar("_T")
@@ -44,7 +45,7 @@ def parse_journal(data: bytes, *, file: str) -> Night:
         if line.startswith(b'{"ended":'):
             ended = _parse(line, Ended, f"{file}: line {number}").ended
         else:
-            steps.append(_parse(line, StepDone, f"{file}: line {number}"))
+            steps.append(_step(line, f"{file}: line {number}"))
             ended = 0
     return Night(begun=begun, steps=tuple(steps), ended=ended)
 
@@ -54,7 +55,7 @@ def parse_line(data: bytes, *, where: str) -> Begun | StepDone | Ended:
     names = _parse(data, dict[str, object], where).keys()
     if "ended" in names:
         return _parse(data, Ended, where)
-    return _parse(data, StepDone, where) if "node" in names else _parse(data, Begun, where)
+    return _step(data, where) if "node" in names else _parse(data, Begun, where)
 
 
 def whole_bytes(data: bytes) -> int:
@@ -66,6 +67,12 @@ def next_name(day: str, names: Iterable[str]) -> str:
     """Name a new night: the day, and one more than the last of the same day."""
     taken = [int(tail) for head, _, tail in (name.partition(".") for name in names) if head == day and tail.isdecimal()]
     return f"{day}.{max(taken, default=0) + 1}"
+
+
+def _step(line: bytes, where: str) -> StepDone:
+    done = _parse(line, StepDone, where)
+    check_facts(done.facts, where)
+    return done
 
 
 def _parse(line: bytes, shape: type[_T], where: str) -> _T:
