@@ -95,7 +95,7 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
     """
     found: set[str] = set()
     for name, value in environment.items():
-        if _NAMES.search(name):
+        if _NAMES.search(name) and not name.upper().endswith("_FILE"):
             found.add(value.strip())
         found.update(address.partition(":")[2] for address in _USER_INFO.findall(value))
     return frozenset(secret for secret in found if len(secret) >= _SHORTEST and not secret.isalpha())

@@ -33,7 +33,7 @@ def command(context: Context, /, stack: str, target: str, channel: str, *, as_js
     rules = load_channels(context.project()).rules_for(stack, channel)
     request = ApproveRequest(stack=stack, rules=rules, target=target, **said)
     with open_ledger(context.ledger_place(), write=True) as ledger:
-        found = approve(ledger, request, this_actor(), clock)
+        found = approve(ledger, request, ledger.author(this_actor()), clock)
     names = [fact.entry.actor.name for fact in found.approvals.counting]
     if as_json:
         show_json(

@@ -50,8 +50,8 @@ def carry_out(context: Context, request: PromoteRequest, *, dry_run: bool, push_
     from builder.wiring.ledgers import clock, open_ledger, this_actor
     from builder.wiring.registries import make_registry
 
-    actor = this_actor()
     with open_ledger(context.ledger_place(), write=not dry_run) as ledger:
+        actor = ledger.author(this_actor())
         found, _ = look(ledger, request, actor, clock())
         if push_tag and found.outcome != "lacking":
             check_followable(ledger, request.stack, request.rules, found.digest)

@@ -45,7 +45,7 @@ def command(context: Context, /, stack: str, channel: str, target: str, reason: 
     from builder.wiring.ledgers import clock, open_ledger, this_actor
 
     with open_ledger(context.ledger_place()) as ledger:
-        proposals = propose_rollback(ledger, stack, rules, this_actor(), clock(), most=last, given=given)
+        proposals = propose_rollback(ledger, stack, rules, ledger.author(this_actor()), clock(), most=last, given=given)
     if how["as_json"]:
         show_json([proposal_to_dict(one) for one in proposals])
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("stack")
 @click.argument("id", metavar="FINDING")
 @click.option("--status", type=click.Choice(STATUSES), default="not_affected", help="Default: not_affected.")
-@click.option("--justification", type=click.Choice(JUSTIFICATIONS), default="", help="Of what is not affected.")
+@click.option("--justification", type=click.Choice(JUSTIFICATIONS), help="Of what is not affected.")
 @click.option(
     "--statement", default="", metavar="TEXT", help="What is done about what is affected; else why it is not."
 )
@@ -34,6 +34,7 @@ def command(context: Context, /, stack: str, **said: Any) -> None:
     from builder.wiring.ledgers import clock
 
     expires = said.pop("expires").date()
+    said["justification"] = said["justification"] or ""
     written = write_waiver(
         context.project(), Wish(stack=stack, expires=expires, **said), last_findings(context, stack), clock()
     )

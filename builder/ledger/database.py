@@ -24,6 +24,7 @@ from builder.ledger import schema
 from builder.ledger.documents import DocumentRow, decode, decompress, encode
 from builder.ledger.entry import NOTHING, Actor, Entry, StoredDocument, dump_entry, parse_entry
 from builder.ledger.events import Begun, Built, dump_event, parse_event
+from builder.ledger.identity import identity_of, identity_of_entry
 from builder.ledger.marks import marks_of
 from builder.ledger.merkle import consistency_proof, edge_of, inclusion_proof, iter_new_nodes, root_of
 from builder.ledger.model import NewDocument, NewEntry
@@ -90,6 +91,11 @@ class SqliteLedger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
+
+    def author(self, here: Actor) -> Actor:
+        """Say whom entries will name: who runs this program, as this machine knows him."""
+        del self
+        return here
 
     def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
         """Append entries, all or none; raises SecretFoundError where one would keep a secret."""
@@ -300,7 +306,7 @@ def _append(connection: sqlite3.Connection, new: NewEntry, actor: Actor, now: in
 
 
 def _keyed(connection: sqlite3.Connection, new: NewEntry) -> Entry | None:
-    """Find the entry of a key; raises LedgerError where it is of another kind."""
+    """Find the entry of a key; raises LedgerError where it tells of another event."""
     row = connection.execute(
         "SELECT e.entry FROM marks m JOIN entries e ON e.number = m.number WHERE m.name = 'key' AND m.value = ?",
         (new.key,),
@@ -308,8 +314,8 @@ def _keyed(connection: sqlite3.Connection, new: NewEntry) -> Entry | None:
     if row is None:
         return None
     entry = parse_entry(row[0])
-    if entry.kind != new.event.kind:
-        raise LedgerError(f"the key {new.key!r} is of an entry of the kind {entry.kind}, not {new.event.kind}")
+    if identity_of_entry(entry) != identity_of(new.event):
+        raise LedgerError(f"the key {new.key!r} is of another event, in entry {entry.number}")
     return entry
 
 

@@ -82,6 +82,9 @@ class ProvingLedger(LedgerReader, Protocol):
 class Ledger(LedgerReader, Protocol):
     """Reads and appends."""
 
+    def author(self, here: Actor) -> Actor:
+        """Say whom entries will name that this program's user appends, known here as `here`."""
+
     def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
         """Append entries, all or none; they are on the disk when this returns.
 
@@ -94,5 +97,5 @@ class Ledger(LedgerReader, Protocol):
         Raises:
             LedgerMovedError: it has more; nothing was appended.
             LedgerUnavailableError: nothing was appended.
-            LedgerError: the ledger is damaged, an event is none, or a key is that of an entry of another kind.
+            LedgerError: the ledger is damaged, an event is none, or a key is that of another event.
         """

@@ -6,7 +6,7 @@ Lines are appended and synced one by one. The last one may be cut short by a kil
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """The last line."""
 
-    ended: int
+    ended: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
     """Seconds since the epoch."""
 
 

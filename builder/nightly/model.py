@@ -108,6 +108,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Digest of the folder of stacks, where workers have folders of their own."""
     locks: Mapping[str, str] = {}
     """Lock file to digest, there too: what the night begins with."""
+    passed: Mapping[str, tuple[str, ...]] = {}
+    """Lock file to digests that nights went by since a person last changed it: a checkout that has one of them is behind."""
 
 
 class Night(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

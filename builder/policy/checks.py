@@ -8,10 +8,10 @@ from typing import Final
 from builder.ledger.entry import format_time
 from builder.ledger.events import Rebuilt, Tested
 from builder.ledger.parts import Check
-from builder.policy.approvals import count_approvals, requesters
+from builder.policy.approvals import count_approvals, person_of, requesters
 from builder.policy.evidence import Evidence, Fact
 from builder.policy.judged import PROGRAM, Asked, Judged, make_judged, numbers_of, render_span, shorten
-from builder.policy.rules import RULES, ChannelRules
+from builder.policy.rules import LOCAL, RULES, ChannelRules
 from builder.policy.scan import check_scan
 
 _Rule = Callable[[ChannelRules, Evidence, Asked], Judged | None]
@@ -122,8 +122,11 @@ def _check_rebuilds(rules: ChannelRules, evidence: Evidence, asked: Asked) -> Ju
     if not rules.rebuilds:
         return None
     builder = evidence.build.entry.actor
-    own = {builder.name, f"{builder.name}@{builder.host}"}
     latest = {fact.event.by: fact for fact in reversed(evidence.rebuilds)}
+    own = {builder.name, f"{builder.name}@{builder.host}"}
+    if builder.method != LOCAL:
+        # `by` is what the rebuilder says of itself; whom a ledger's service knows by a token is the same under each name.
+        own |= {by for by, fact in latest.items() if person_of(fact.entry.actor) == person_of(builder)}
     same = [by for by, fact in sorted(latest.items()) if fact.event.same and by not in own]
     other = [by for by, fact in sorted(latest.items()) if not fact.event.same]
     its_own = {latest[by].event.statement for by in own & latest.keys()} - {""}

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from builder.errors import StackError
 from builder.policy.gates import read_gate
-from builder.policy.rules import GATE, LICENCES, LOCAL, RULES, SCANS, STACK, ChannelRules, Person
+from builder.policy.rules import GATE, LICENCES, LOCAL, RULES, SCANS, STACK, TOKEN, ChannelRules, Person
 from builder.policy.spans import read_span
 from builder.stack.names import is_name, nearest
 from builder.stack.table import Issues, Table, one_of, parse_table
 
 FILE: Final = "stacks/channels.toml"
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
-_METHODS: Final = (LOCAL,)
+_METHODS: Final = (LOCAL, TOKEN)
 _MOST: Final = 100
 _LEANING: Final[Mapping[str, tuple[str, ...]]] = {
     "after": ("after_for_s",),
@@ -167,7 +167,7 @@ def _read_approvers(row: Table) -> tuple[Person, ...] | None:
         method, colon, name = text.partition(":")
         person = Person(method=method, name=name) if colon else Person(method=LOCAL, name=text)
         if person.method not in _METHODS or not person.name:
-            hint = 'name people, as "alice" for a user of the machine; teams have to be written out'
+            hint = 'name people, as "alice" for a user of the machine, "token:alice" for a client of its service; teams have to be written out'
             row.wrong(f"approvers[{position}]", f"{text[:80]!r} names nobody", hint=hint)
         found.add(person)
     return tuple(sorted(found))

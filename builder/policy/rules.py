@@ -22,6 +22,8 @@ STACK: Final = "{stack}"
 """Stands for the stack's name in a tag: images of several stacks may lie in one repository."""
 LOCAL: Final = "local"
 """The method of users of this machine."""
+TOKEN: Final = "token"  # noqa: S105  the name of a method
+"""The method of clients of a ledger's service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -13,13 +13,23 @@ TOKEN_VARIABLE = "AIRFLOW_KUBLER_TOKEN"  # noqa: S105  the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """One piece of work that may be tried again: what a try appends, and the next one that cannot know of it, counts once."""
+
+    name: str
+    """As `20261130.1 stack:core`."""
+    tries: tuple[tuple[str, int], ...] = ()
+    """Kind of event, and how many tries have ended that append such: another try is asked for by somebody, and tells anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAddress:
     """Of a ledger's service."""
 
     url: str
     """As `https://ledger.example.org`, without a slash at its end."""
-    scope: str = ""
-    """What is done by it, as `20261130.1 stack:core`: appended twice within it, an event counts once. Empty: each counts."""
+    scope: Scope | None = None
+    """What is done by it; None: each event counts."""
 
     def __str__(self) -> str:
         return self.url
@@ -35,7 +45,7 @@ def parse_place(text: str) -> LedgerPlace:
         InvalidInputError: an address of http or https that nothing can be sent to, or a token would be sent to in the open.
 
     >>> parse_place("https://ledger.example.org/")
-    ServiceAddress(url='https://ledger.example.org', scope='')
+    ServiceAddress(url='https://ledger.example.org', scope=None)
     """
     scheme, separator, _ = text.partition("://")
     if not separator or scheme.lower() not in {"http", "https"}:

@@ -19,7 +19,9 @@ from builder.store.patience import TEMPORARY_STATUS, Patience, retry_after
 if TYPE_CHECKING:
     import httpx
 
-PATIENCE: Final = Patience(tries=10, first_pause_s=0.2, longest_pause_s=15.0, deadline_s=300.0)
+FOR_PEOPLE: Final = Patience(tries=6, first_pause_s=0.2, longest_pause_s=4.0, deadline_s=15.0)
+FOR_WORKERS: Final = Patience(tries=100, first_pause_s=0.2, longest_pause_s=10.0, deadline_s=300.0)
+"""A service that is started anew, or moved to another machine, is away for a minute or two."""
 _SILENCE_S: Final = 60.0
 _MOST_ANSWER: Final = 256 << 20
 
@@ -68,7 +70,7 @@ class HttpCaller:
         patience: how long to go on asking.
     """
 
-    def __init__(self, url: str, token: str, patience: Patience = PATIENCE) -> None:
+    def __init__(self, url: str, token: str, patience: Patience = FOR_PEOPLE) -> None:
         self.url = url
         self._token = token
         self._patience = patience
@@ -113,8 +115,9 @@ class HttpCaller:
                 headers=headers,
             ) as response:
                 body = _read(response)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise LedgerUnavailableError(f"cannot be asked: {error}", context=self.url) from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            # Its text may repeat what was sent.
+            raise LedgerUnavailableError(f"cannot be asked: {type(error).__name__}", context=self.url) from None
         except httpx.HTTPError as error:
             if "certificate verify failed" in str(error).lower():
                 raise LedgerUnavailableError(
@@ -131,10 +134,12 @@ class HttpCaller:
         return Reply(status=response.status_code, body=body), "", None
 
     def _judge(self, reply: Reply) -> Reply:
-        if reply.status in {401, 403}:
-            raise LedgerUnavailableError(
-                reply.title, context=self.url, hint=f"put a token that the service knows into {TOKEN_VARIABLE}"
-            )
+        if reply.status == 401:
+            hint = f"put a token that the service knows into {TOKEN_VARIABLE}"
+            raise LedgerUnavailableError(reply.title, context=self.url, hint=hint)
+        if reply.status == 403:
+            hint = "who runs the service says what a token may, in its file of tokens"
+            raise LedgerUnavailableError(reply.title, context=self.url, hint=hint)
         if 300 <= reply.status < 400 or reply.status == 405:
             raise LedgerUnavailableError(
                 f"answered {reply.status}: it is no service that writes",

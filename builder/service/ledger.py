@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from builder.digest import Digest
-from builder.errors import DigestMismatchError, LedgerError, LedgerMovedError
+from builder.errors import DigestMismatchError, InvalidInputError, LedgerError, LedgerMovedError
 from builder.ledger.entry import Actor, Entry
 from builder.ledger.note import Checkpoint, parse_checkpoint
 from builder.service.caller import Question
@@ -17,6 +18,7 @@ from builder.service.wire import (
     MOST_ENTRIES,
     Append,
     Entries,
+    Me,
     Values,
     parse,
     read_entries,
@@ -26,6 +28,7 @@ from builder.service.wire import (
 
 if TYPE_CHECKING:
     from builder.ledger.model import NewEntry
+    from builder.service.address import Scope
     from builder.service.caller import Caller, Reply
 
 _MOVED: Final = 409
@@ -37,11 +40,18 @@ class RemoteLedger:
     Args:
         caller: asks its service.
         scope: of what is appended (ServiceAddress.scope).
+        page: most entries to ask for at a time.
     """
 
-    def __init__(self, caller: Caller, scope: str = "") -> None:
+    def __init__(self, caller: Caller, scope: Scope | None = None, page: int = MOST_ENTRIES) -> None:
         self._caller = caller
         self._scope = scope
+        self._page = page
+
+    def author(self, here: Actor) -> Actor:
+        """Say whom entries will name: who has the token."""
+        me = parse(self._checked(self._get("/v1/me")).body, Me, "an answer")
+        return replace(here, name=me.name, method=me.method)
 
     def append(self, entries: Sequence[NewEntry], actor: Actor, *, size: int | None = None) -> tuple[Entry, ...]:
         """Append entries, all or none, each once, however often an answer is lost.
@@ -58,7 +68,7 @@ class RemoteLedger:
         reply = self._caller.ask(Question(method="POST", path="/v1/entries", body=msgspec.json.encode(body)))
         if reply.status == _MOVED:
             raise LedgerMovedError(reply.title, context=self._caller.url, hint="run it again")
-        return self._entries(reply)
+        return self._entries(reply)[0]
 
     def head(self) -> Checkpoint:
         """Read name, number of entries and root."""
@@ -69,12 +79,12 @@ class RemoteLedger:
         """Iterate over entries by number."""
         position = first
         while last is None or position < last:
-            count = MOST_ENTRIES if last is None else min(MOST_ENTRIES, last - position)
-            found = self._entries(self._get("/v1/entries", first=str(position), limit=str(count)))
+            count = self._page if last is None else min(self._page, last - position)
+            found, more = self._entries(self._get("/v1/entries", first=str(position), limit=str(count)))
             yield from found
-            if len(found) < count:
+            if not more or not found:
                 return
-            position += count
+            position = found[-1].number + 1
 
     def find(
         self, name: str, value: str, *, kinds: Sequence[str] = (), before: int | None = None, limit: int | None = None
@@ -82,14 +92,14 @@ class RemoteLedger:
         """List entries that have a mark, the newest first."""
         found: list[Entry] = []
         while limit is None or len(found) < limit:
-            count = MOST_ENTRIES if limit is None else min(MOST_ENTRIES, limit - len(found))
+            count = self._page if limit is None else min(self._page, limit - len(found))
             asked = [("name", name), ("value", value), ("limit", str(count)), *(("kind", kind) for kind in kinds)]
             asked += [] if before is None else [("before", str(before))]
-            page = self._entries(
+            page, more = self._entries(
                 self._caller.ask(Question(method="GET", path="/v1/marks/entries", parameters=tuple(asked)))
             )
             found += page
-            if len(page) < count:
+            if not more or not page:
                 break
             before = page[-1].number
         return tuple(found)
@@ -114,7 +124,7 @@ class RemoteLedger:
         """Give an entry its key: of what was decided by a state of the ledger, one for this call alone."""
         if new.key:
             return new.key
-        if self._scope and size is None:
+        if self._scope is not None and size is None:
             return scoped_key(self._scope, new)
         return secrets.token_hex(16)
 
@@ -122,9 +132,13 @@ class RemoteLedger:
         return self._caller.ask(Question(method="GET", path=path, parameters=tuple(asked.items())))
 
     def _checked(self, reply: Reply) -> Reply:
+        if reply.status in {413, 422}:
+            raise InvalidInputError(reply.title, context=self._caller.url)
         if reply.status != 200:
-            raise LedgerError(reply.title, context=self._caller.url)
+            hint = "is that the address of a ledger's service?" if reply.status == 404 else ""
+            raise LedgerError(reply.title, context=self._caller.url, hint=hint)
         return reply
 
-    def _entries(self, reply: Reply) -> tuple[Entry, ...]:
-        return read_entries(parse(self._checked(reply).body, Entries, "an answer").entries)
+    def _entries(self, reply: Reply) -> tuple[tuple[Entry, ...], bool]:
+        answer = parse(self._checked(reply).body, Entries, "an answer")
+        return read_entries(answer.entries), answer.more

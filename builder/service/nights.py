@@ -91,7 +91,8 @@ class RemoteNights:
 
     def _done(self, reply: Reply) -> None:
         if reply.status == 409:
-            raise BuildError(reply.title, context=self._caller.url)
+            hint = "wait until it ends or expires; where it is dead: DELETE /v1/nights/lease, with its owner"
+            raise BuildError(reply.title, context=self._caller.url, hint=hint)
         if reply.status not in {200, 204}:
             raise LedgerUnavailableError(reply.title, context=self._caller.url)
 

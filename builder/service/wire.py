@@ -6,7 +6,7 @@ Entries are answered as they are kept, each the text of its canonical JSON: who 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,15 +16,21 @@ from builder.digest import Digest
 from builder.errors import InvalidInputError
 from builder.ledger.entry import MAX_KEY, Entry, parse_entry
 from builder.ledger.events import Begun, dump_event, parse_event
+from builder.ledger.identity import identity_of
 from builder.ledger.model import NewDocument, NewEntry
+from builder.service.address import Scope
 
 MOST_ENTRIES: Final = 500
 """In one question or answer."""
+LARGEST_PAGE: Final = 8 << 20
+"""Bytes of entries after which an answer is cut."""
 MOST_BYTES: Final = 64 << 20
 """Of one question's body."""
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Of a file of a night."""
-NIGHT_NAME: Final = re.compile(r"[0-9]{8}\.[0-9]{1,6}")
+NIGHT_NAME: Final = re.compile(r"20[0-9]{6}\.[1-9][0-9]{0,5}")
+
+NAMED_BY_DIGEST: Final = "sha256-"
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -60,10 +66,20 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Of who asks. Its name is that of its token."""
 
 
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, as the service knows him."""
+
+    name: str
+    method: str
+    may: list[str] = []
+
+
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
     """Entries, each as it is kept."""
 
     entries: list[str]
+    more: bool = False
+    """There are others behind the last one."""
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +132,15 @@ def read_entries(lines: Sequence[str]) -> tuple[Entry, ...]:
     return tuple(parse_entry(line.encode()) for line in lines)
 
 
-def scoped_key(scope: str, new: NewEntry) -> str:
-    """Make the key under which an event counts once within a scope: how long it took makes it no other."""
-    said: Mapping[str, Any] = {name: value for name, value in dump_event(new.event).items() if name != "seconds"}
-    return Digest.of(dump_json([scope, new.event.kind, said])).hex
+def scoped_key(scope: Scope, new: NewEntry) -> str:
+    """Make the key under which an event counts once within a try: how long it took makes it no other."""
+    told = dict(scope.tries).get(new.event.kind, 0)
+    return Digest.of(dump_json([scope.name, told, str(identity_of(new.event))])).hex
+
+
+def kept_as(digest: str) -> str:
+    """Name the file of a night that a lock is kept in, by the digest of its bytes."""
+    return digest.replace(":", "-")
 
 
 def title_of(data: bytes) -> str:

@@ -34,9 +34,10 @@ from builder.canonical import dump_json
 from builder.errors import BuilderError
 from builder.ledger.entry import Entry
 from builder.ledger.events import Promoted
-from builder.ledger.model import Ledger, LedgerReader
+from builder.ledger.model import LedgerReader
 from builder.ledger.queries import channels_of, find_image
 from builder.stack.names import is_name
+from builder.web.desk import Desk
 from builder.web.feed import Feed
 from builder.web.guard import Guard
 from builder.web.nights import KeptNights, night_routes
@@ -207,10 +208,12 @@ class Api:
 class Workers:
     """What workers share by way of the service."""
 
-    ledger: Ledger
-    """Open for writing."""
+    writer: Desk
+    """The ledger, open for writing."""
+    reader: Desk
     nights: KeptNights
-    tokens: Tokens
+    tokens: Callable[[], Tokens]
+    """As they stand: one that is taken out is known no more."""
 
 
 def make_app(feed: Feed, answer: Answer, workers: Workers | None = None) -> Starlette:
@@ -241,21 +244,31 @@ def make_app(feed: Feed, answer: Answer, workers: Workers | None = None) -> Star
         Route("/openapi.json", described),
         Route("/healthz", alive),
         Route("/readyz", api.ready),
-        *_worker_routes(workers),
+        *_worker_routes(workers, feed),
     ]
     handlers: Any = {ProblemError: _tell_problem, BuilderError: _tell_trouble, 404: _tell_http, 405: _tell_http}
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
 
 
-def _worker_routes(workers: Workers | None) -> list[Route]:
+def _worker_routes(workers: Workers | None, feed: Feed) -> list[Route]:
     if workers is None:
         refuse = Guard(None)(WRITE, _never)
         return [
             Route(path, refuse, methods=["GET", "POST", "PUT", "DELETE"])
-            for path in ("/v1/entries", "/v1/marks/{_}", "/v1/documents/{_}", "/v1/nights", "/v1/nights/{_:path}")
+            for path in (
+                "/v1/me",
+                "/v1/entries",
+                "/v1/marks/{_}",
+                "/v1/documents/{_}",
+                "/v1/nights",
+                "/v1/nights/{_:path}",
+            )
         ]
     guard = Guard(workers.tokens)
-    return [*writing_routes(workers.ledger, guard), *night_routes(workers.nights, guard)]
+    return [
+        *writing_routes(workers.writer, workers.reader, guard, feed.look),
+        *night_routes(workers.nights, guard),
+    ]
 
 
 async def _never(request: Request, client: object) -> Response:
@@ -278,7 +291,8 @@ async def _tell_http(request: Request, error: Any) -> Response:
 def _problem(request: Request, status: int, title: str) -> Response:
     del request
     value = {"type": "about:blank", "title": title, "status": status}
-    return JSONResponse(value, status_code=status, media_type="application/problem+json")
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return JSONResponse(value, status_code=status, media_type="application/problem+json", headers=headers)
 
 
 def _streaming(events: AsyncIterator[bytes]) -> Response:

@@ -11,20 +11,24 @@ DELETE /v1/nights/lease                  say that it is over
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
+from builder.digest import Digest
 from builder.errors import BuildError, InvalidInputError
 from builder.nightly.journal import Ended, parse_journal, parse_line
-from builder.nightly.model import Begun, Night, StepDone
-from builder.service.wire import NIGHT_NAME, SAFE_NAME, Lend, Values, parse
-from builder.web.guard import Guard, read_body
+from builder.nightly.model import Begun, Step, StepDone
+from builder.service.wire import NAMED_BY_DIGEST, NIGHT_NAME, SAFE_NAME, Lend, Values, kept_as, parse
+from builder.web.guard import Guard
 from builder.web.problem import ProblemError
 from builder.web.tokens import READ, WRITE
 from builder.web.writing import json_response
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
 JOURNAL: Final = "journal.jsonl"
 _LONGEST_HOURS: Final = 240
-_MOST_OWNER: Final = 200
+_MOST_OWNER: Final = 500
 
 
 class KeptNights(Protocol):
@@ -47,6 +51,9 @@ class KeptNights(Protocol):
 
     def file(self, name: str, file: str) -> bytes | None:
         """Read a file of a night; None where it is not there."""
+
+    def size(self, name: str) -> int:
+        """Tell how many bytes a night's journal has; 0 where there is none."""
 
     def keep(self, name: str, file: str, data: bytes) -> None:
         """Keep a file of a night, in place of what was there."""
@@ -66,12 +73,18 @@ class NightAddresses:
 
     Args:
         nights: keeps them.
+        guard: reads bodies.
         clock: seconds since the epoch: leases are by this machine's clock, whatever workers' say.
     """
 
-    def __init__(self, nights: KeptNights, clock: Callable[[], int] = lambda: int(time.time())) -> None:
+    def __init__(self, nights: KeptNights, guard: Guard, clock: Callable[[], int] = lambda: int(time.time())) -> None:
         self._nights = nights
+        self._guard = guard
         self._clock = clock
+        self._writing = Lock()
+        """From the look at a journal to the line that is written for it: two tries of a task may come at once."""
+        self._known: dict[str, tuple[int, _Known]] = {}
+        """Of journals: how long the file was, and what was in it."""
 
     async def names(self, request: Request, client: Client) -> Response:
         """List nights."""
@@ -86,21 +99,41 @@ class NightAddresses:
     async def write(self, request: Request, client: Client) -> Response:
         """Append to a journal."""
         del client
-        await run_in_threadpool(self._append, _night(request), await read_body(request))
+        await run_in_threadpool(self.append, _night(request), await self._guard.read_body(request))
         return Response(status_code=204)
 
-    def _append(self, name: str, data: bytes) -> None:
+    def append(self, name: str, data: bytes) -> None:
+        """Append a line to a night's journal, where it does not say that already; called by several threads."""
         line = parse_line(data, where="a line of a journal")
-        known = self._nights.file(name, JOURNAL)
-        night = parse_journal(known, file=f"night {name}") if known else None
-        if night is None and not isinstance(line, Begun):
-            raise ProblemError(404, f"no night {name}")
-        if night is not None and is_known(night, line):
-            return
-        if isinstance(line, Begun) and (night is not None or line.night != name):
+        with self._writing:
+            night = self._look(name)
+            if night is None and not isinstance(line, Begun):
+                raise ProblemError(404, f"no night {name}")
+            if night is not None and night.says(line):
+                return
+            if isinstance(line, Begun):
+                self._check_begun(name, line, night)
+            with self._nights.journal(name) as write:
+                write(line)
+            if night is not None:
+                self._known[name] = (self._nights.size(name), night.told(line))
+
+    def _look(self, name: str) -> _Known | None:
+        """See what a journal says: it is read again only where somebody else wrote in it."""
+        size = self._nights.size(name)
+        kept = self._known.get(name)
+        if size and (kept is None or kept[0] != size):
+            night = parse_journal(self._nights.file(name, JOURNAL) or b"", file=f"night {name}")
+            self._known = {name: (size, _Known(night.begun, night.latest(), night.ended))}
+        return self._known[name][1] if size else None
+
+    def _check_begun(self, name: str, line: Begun, night: _Known | None) -> None:
+        today = dt.datetime.fromtimestamp(self._clock(), dt.UTC).date()
+        days = [(today + dt.timedelta(days=one)).strftime("%Y%m%d") for one in (-1, 0, 1)]
+        if night is not None or line.night != name:
             raise BuildError(f"night {name} was begun otherwise")
-        with self._nights.journal(name) as write:
-            write(line)
+        if name.partition(".")[0] not in days:
+            raise InvalidInputError(f"night {name} is of another day than {days[1]}, by the clock of the service")
 
     async def file(self, request: Request, client: Client) -> Response:
         """Give a file."""
@@ -110,16 +143,20 @@ class NightAddresses:
     async def keep(self, request: Request, client: Client) -> Response:
         """Keep a file."""
         del client
-        name, file = _night(request), _file(request)
-        if await run_in_threadpool(self._nights.file, name, JOURNAL) is None:
-            raise ProblemError(404, f"no night {name}")
-        await run_in_threadpool(self._nights.keep, name, file, await read_body(request))
+        await run_in_threadpool(self._keep, _night(request), _file(request), await self._guard.read_body(request))
         return Response(status_code=204)
+
+    def _keep(self, name: str, file: str, data: bytes) -> None:
+        if not self._nights.size(name):
+            raise ProblemError(404, f"no night {name}")
+        if file.startswith(NAMED_BY_DIGEST) and file != kept_as(str(Digest.of(data))):
+            raise InvalidInputError(f"{file} is not what it is named for")
+        self._nights.keep(name, file, data)
 
     async def lend(self, request: Request, client: Client) -> Response:
         """Say that a night runs."""
         del client
-        word = parse(await read_body(request), Lend, "a lease")
+        word = parse(await self._guard.read_body(request), Lend, "a lease")
         if not 0 < word.hours <= _LONGEST_HOURS or not 0 < len(word.owner) <= _MOST_OWNER:
             raise InvalidInputError(f"a lease has an owner, and 1 to {_LONGEST_HOURS} hours")
         await run_in_threadpool(self._nights.lend, word.owner, word.hours, self._clock)
@@ -128,7 +165,7 @@ class NightAddresses:
     async def give_back(self, request: Request, client: Client) -> Response:
         """Say that a night is over."""
         del client
-        word = parse(await read_body(request), Lend, "a lease")
+        word = parse(await self._guard.read_body(request), Lend, "a lease")
         await run_in_threadpool(self._nights.give_back, word.owner)
         return Response(status_code=204)
 
@@ -141,7 +178,7 @@ class NightAddresses:
 
 def night_routes(nights: KeptNights, guard: Guard) -> list[Route]:
     """List the addresses."""
-    answers = NightAddresses(nights)
+    answers = NightAddresses(nights, guard)
     return [
         Route("/v1/nights", guard(READ, answers.names)),
         Route("/v1/nights/lease", guard(WRITE, answers.lend), methods=["POST"]),
@@ -153,15 +190,29 @@ def night_routes(nights: KeptNights, guard: Guard) -> list[Route]:
     ]
 
 
-def is_known(night: Night, line: Begun | StepDone | Ended) -> bool:
-    """Tell whether a line says what a journal says already: its answer was lost, and it is sent again."""
-    match line:
-        case Begun():
-            return line == night.begun
-        case StepDone():
-            return not night.ended and night.latest().get((line.node, line.step)) == line
-        case Ended():
-            return bool(night.ended)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a journal says."""
+
+    begun: Begun
+    latest: dict[tuple[str, Step], StepDone]
+    ended: int
+
+    def says(self, line: Begun | StepDone | Ended) -> bool:
+        """Tell whether it says that already: the answer was lost, and it is sent again."""
+        match line:
+            case Begun():
+                return line == self.begun
+            case StepDone():
+                return self.latest.get((line.node, line.step)) == line
+            case Ended():
+                return bool(self.ended)
+
+    def told(self, line: Begun | StepDone | Ended) -> _Known:
+        """Add a line: the steps of the one before are taken over, not copied."""
+        if isinstance(line, StepDone):
+            self.latest[line.node, line.step] = line
+        return _Known(self.begun, self.latest, line.ended if isinstance(line, Ended) else 0)
 
 
 def _night(request: Request) -> str:

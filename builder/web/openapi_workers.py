@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from builder.service.wire import NIGHT_NAME, SAFE_NAME, Append, Entries, Lend, Values
+from builder.service.wire import NIGHT_NAME, SAFE_NAME, Append, Entries, Lend, Me, Values
 
 _BYTES: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _PROBLEM: dict[str, Any] = {
@@ -17,7 +17,7 @@ _PROBLEM: dict[str, Any] = {
 def worker_schemas() -> dict[str, Any]:
     """Describe the shapes."""
     _, shapes = msgspec.json.schema_components(
-        [Append, Entries, Values, Lend], ref_template="#/components/schemas/{name}"
+        [Append, Entries, Values, Lend, Me], ref_template="#/components/schemas/{name}"
     )
     return {
         **shapes,
@@ -31,11 +31,18 @@ def worker_paths() -> dict[str, Any]:
     number = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999}
     night, file = _path("night", "Night"), _path("file", "File")
     return {
+        "/v1/me": {"get": _ask("whoAmI", "Who the token says that one is", Me)},
         "/v1/entries": {
             "post": _act(
                 "appendEntries", "Append entries, all or none; each counts once by its key", 200, Append, Entries
             ),
-            "get": _ask("listEntries", "Entries by number, as they are kept", Entries, _query("first", number)),
+            "get": _ask(
+                "listEntries",
+                "Entries by number, as they are kept",
+                Entries,
+                _query("first", number),
+                _query("limit", number),
+            ),
         },
         "/v1/marks/entries": {
             "get": _ask(
@@ -50,7 +57,14 @@ def worker_paths() -> dict[str, Any]:
             )
         },
         "/v1/marks/values": {
-            "get": _ask("listValues", "Values of a mark, sorted", Values, _query("name"), _query("prefix"))
+            "get": _ask(
+                "listValues",
+                "Values of a mark, sorted",
+                Values,
+                _query("name"),
+                _query("prefix"),
+                _query("limit", number),
+            )
         },
         "/v1/documents/{digest}": {"get": _bytes("readDocument", "A document", _path("digest", "Digest"))},
         "/v1/nights": {"get": _ask("listNights", "Nights, oldest first", Values)},

@@ -83,9 +83,11 @@ def parse_tokens(data: bytes, *, file: str) -> Tokens:
             row.wrong("sha256", "is no sha256 of a token", hint="airflow-kubler serve --new-token NAME makes one")
         elif digest in found:
             row.wrong("sha256", f"is that of {found[digest].name} too")
-        may = row.texts("may") or (READ,)
+        may = row.texts("may")
         found[digest] = Client(
-            name=name, may=frozenset(one for one in may if one_of(row, "may", one, RIGHTS)), expires=row.date("expires")
+            name=name,
+            may=frozenset(one for one in ((READ,) if may is None else may) if one_of(row, "may", one, RIGHTS)),
+            expires=row.date("expires"),
         )
         row.close()
     rows.close()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder import __version__
-from builder.errors import LedgerUnavailableError
+from builder.errors import InvalidInputError, LedgerUnavailableError
 from builder.ledger.entry import Actor
 from builder.secrecy import Redactor, secrets_of
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from builder.ledger.model import Ledger
     from builder.service.address import LedgerPlace, ServiceAddress
     from builder.service.caller import Caller
+
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
 def clock() -> int:
@@ -53,9 +57,10 @@ def open_ledger_file(path: Path, *, write: bool = False) -> Iterator[SqliteLedge
 @contextmanager
 def open_service(address: ServiceAddress) -> Iterator[Caller]:
     """Open what asks a ledger's service, with this user's token."""
-    from builder.service.caller import HttpCaller
+    from builder.service.caller import FOR_PEOPLE, FOR_WORKERS, HttpCaller
 
-    with HttpCaller(address.url, _token(os.environ)) as caller:
+    patience = FOR_PEOPLE if address.scope is None else FOR_WORKERS
+    with HttpCaller(address.url, _token(os.environ), patience) as caller:
         yield caller
 
 
@@ -64,12 +69,16 @@ def _token(environment: Mapping[str, str]) -> str:
     from builder.service.address import TOKEN_VARIABLE
 
     named = environment.get(f"{TOKEN_VARIABLE}_FILE", "")
-    if not named:
-        return environment.get(TOKEN_VARIABLE, "").strip()
+    where = f"{TOKEN_VARIABLE}_FILE" if named else TOKEN_VARIABLE
     try:
-        return Path(named).read_text().strip()
+        token = (Path(named).read_text() if named else environment.get(TOKEN_VARIABLE, "")).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise LedgerUnavailableError(f"cannot be read: {error}", context=f"{TOKEN_VARIABLE}_FILE: {named}") from error
+        raise LedgerUnavailableError(f"cannot be read: {error}", context=where) from error
+    if token and not _TOKEN.fullmatch(token):
+        # It is not repeated.
+        hint = "it is one line of letters, digits and - . _ ~ + / ="
+        raise InvalidInputError("holds no token", context=where, hint=hint)
+    return token
 
 
 def begin_ledger(path: Path, origin: str) -> None:

@@ -11,6 +11,7 @@ own, and share the ledger's service, which keeps the journal too, and the regist
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import InvalidInputError
-from builder.service.address import ServiceAddress, parse_place
+from builder.ledger.events import Attested, Built, Locked, Pushed, Scanned, Signed, Tested
+from builder.nightly.model import Step
+from builder.service.address import Scope, ServiceAddress, parse_place
 from builder.usecase.night_settings import load_night_settings
 from builder.wiring.night_git import PATCH, NightGit
 from builder.wiring.night_segments import pin_segments
@@ -89,7 +92,7 @@ class NightRun:
                 self.project, self.settings, self.ledger, stacks, now, self.owner
             )
             if share.handed is not None:
-                make = share.handed.beginning(make, stacks or self.project.stack_names())
+                make = share.handed.beginning(make)
             night, again = begin(share.nights, day, make)
             name = night.begun.night
             if share.handed is None:
@@ -126,14 +129,18 @@ class NightRun:
             if share.handed is not None:
                 share.handed.prepare(night, task.node)
             tools = later.enter_context(make_lock_tools(self.project, self.say, refresh=True, now=night.begun.at))
-            ledger = self._scoped(f"{name} {task.node}")
+            ledger = self._scoped(Scope(f"{name} {task.node}", tries_of(night, task.node)))
             work: NightWork = open_work(
                 self.project, self.settings, night.begun, tools, later, ledger=ledger, jobs=self.jobs
             )
             if share.handed is not None:
                 work = HandingWork(work=work, handed=share.handed, night=night)
             write = later.enter_context(share.nights.journal(name))
-            return run_task(tasks, task, night, NightRoom(work=work, write=write, say=self.say))
+            done = run_task(tasks, task, night, NightRoom(work=work, write=write, say=self.say))
+            if night.ended:
+                # A task that was cleared on its own: nobody ends the night again, unless that is cleared too.
+                share.nights.give_back(self.owner)
+            return done
 
     def end(self, name: str) -> NightSummary:
         """End a night: it is reported, put on record and told of, then over; done again, nothing is added.
@@ -153,7 +160,7 @@ class NightRun:
             night = share.nights.read(name)
             summary = summarise(night if night.ended else with_values(night, ended=clock()))
             if not night.ended:
-                close_night(share.nights, summary, self._scoped(name))
+                close_night(share.nights, summary, self._scoped(Scope(name)))
                 tell_night(share.nights, summary, self.settings.notify, self.say)
                 self._write_patch(share, night, summary)
                 with share.nights.journal(name) as write:
@@ -171,13 +178,13 @@ class NightRun:
         from builder.service.nights import RemoteNights
         from builder.wiring.ledgers import open_service
 
-        with open_service(self.ledger) as caller:
+        with open_service(replace(self.ledger, scope=Scope(self.owner))) as caller:
             nights = RemoteNights(caller)
             handed = HandedLocks(project=self.project, shelf=nights, ledger=RemoteLedger(caller))
             yield NightShare(nights=nights, handed=handed)
 
-    def _scoped(self, scope: str) -> LedgerPlace | None:
-        """Name the ledger for one piece of work: what that appends twice, as a task that was killed, counts once."""
+    def _scoped(self, scope: Scope) -> LedgerPlace | None:
+        """Name the ledger for one piece of work."""
         return replace(self.ledger, scope=scope) if isinstance(self.ledger, ServiceAddress) else self.ledger
 
     def _write_patch(self, share: NightShare, night: Night, summary: NightSummary) -> None:
@@ -215,6 +222,25 @@ def tasks_by_generation(project: Project) -> tuple[tuple[Task, ...], ...]:
     from builder.wiring.nightly import make_tasks_of
 
     return generations(make_tasks_of(project, load_night_settings(project), project.stack_names()))
+
+
+_APPENDED: Final = {
+    Step.LOCK: (Locked.kind,),
+    Step.BUILD: (Built.kind,),
+    Step.TEST: (Tested.kind,),
+    Step.SCAN: (Scanned.kind,),
+    Step.PUSH: (Pushed.kind, Signed.kind, Attested.kind),
+}
+"""Kinds of events that steps append."""
+
+
+def tries_of(night: Night, node: str) -> tuple[tuple[str, int], ...]:
+    """Count the tries of a node that have ended, by the kind of event that they append.
+
+    One that was killed has no line, so that the next has the same number: what both append counts once.
+    """
+    ended = Counter(done.step for done in night.steps if done.node == node)
+    return tuple((kind, ended[step]) for step, kinds in _APPENDED.items() for kind in kinds)
 
 
 def find_ledger(project: Project, named: str | None) -> LedgerPlace | None:

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from builder.archive.segments import parse_record
+from builder.atomic import replacing
 from builder.digest import Digest
 from builder.errors import DigestMismatchError, InvalidInputError, MissingBlobError
 from builder.ledger.events import Built, Locked
 from builder.ledger.queries import event_of
 from builder.nightly.model import Result, Step, StepDone
+from builder.service.wire import kept_as
 from builder.usecase.night import NightWork
 from builder.usecase.segments import RECORD, record_set
-from builder.wiring.nightly import parents_of
+from builder.wiring.nightly import OUTPUT, parents_of
 
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
@@ -37,6 +40,8 @@ _LOCK: Final = re.compile(
 )
 """A file of the folder of locks."""
 _CONSTRAINTS: Final = "constraints."
+_MOST_PASSED: Final = 50
+"""Nights that a checkout may be behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +52,14 @@ class HandedLocks:
     shelf: NightShelf
     ledger: LedgerReader
 
-    def beginning(self, make: Callable[[str], Begun], stacks: Iterable[str]) -> Callable[[str], Begun]:
-        """Make what makes a night's first line: by the newest locks, and with what all of them are."""
+    def beginning(self, make: Callable[[str], Begun]) -> Callable[[str], Begun]:
+        """Make what makes a night's first line: with the locks of the night before where nobody has changed them since."""
 
         def make_here(name: str) -> Begun:
-            self.adopt(newest_locks(self.ledger, stacks))
+            passed = self._adopt(self._digests(self._files()))
             self._adopt_pins()
             stood = digest_of_folder(self.project.stacks_folder)
-            return replace(make(name), stacks=stood, locks=self._digests(self._files()))
+            return replace(make(name), stacks=stood, locks=self._digests(self._files()), passed=passed)
 
         return make_here
 
@@ -65,7 +70,7 @@ class HandedLocks:
         for name, digest in begun.locks.items():
             path = self.project.locks_folder / name
             if digest not in known and self._digest(path) == digest:
-                self.shelf.keep(begun.night, _kept_as(digest), path.read_bytes())
+                self.shelf.keep(begun.night, kept_as(digest), path.read_bytes())
 
     def prepare(self, night: Night, node: str) -> None:
         """Make this worker ready for a task: its stacks are the night's, and it has the locks that the task stands on."""
@@ -97,12 +102,30 @@ class HandedLocks:
             if path.name not in night.begun.locks:
                 path.unlink()
 
-    def adopt(self, newest: Mapping[str, str]) -> None:
-        """Take the locks that the ledger knows last, by file; one that lies here and that it does not know was made since, and stays."""
-        for name, digest in newest.items():
-            here = self._digest(self.project.locks_folder / name)
-            if here != digest and (not here or self.ledger.document(Digest.parse(here)) is not None):
-                self._bring("", name, digest)
+    def _adopt(self, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """Take the locks that the last night left, which may be in nobody's git yet; says which digests nights went by.
+
+        A lock that is none of those was made by a person since, by a commit or a revert: it stays.
+        """
+        names = self.shelf.names()
+        if not names:
+            return {}
+        last, handed = self.shelf.read(names[-1]), self._handed()
+        nodes = (
+            *(f"stack:{name}" for name in self.project.stack_names()),
+            *(f"base:{name}" for name in self.project.base_names()),
+        )
+        known, passed = {_file_of(node) for node in nodes}, {}
+        for name, digest in locks_of(last).items():
+            here = found.get(name, "")
+            by = (*last.begun.passed.get(name, ()), last.begun.locks.get(name, ""))
+            is_handed = bool(here) and handed.get(name) == here
+            if name not in known and not name.startswith(_CONSTRAINTS):
+                continue
+            if is_handed or (here != digest and here in by):
+                self._bring(last.begun.night, name, digest)
+                passed[name] = tuple(dict.fromkeys(by))[-_MOST_PASSED:]
+        return passed
 
     def keep_pins(self, night: str) -> None:
         """Keep what segments are pinned by when a night is over, for the next."""
@@ -122,7 +145,8 @@ class HandedLocks:
         mine = self._digests([self.project.locks_folder / _file_of(done.node), *self._constraints()])
         for name, digest in mine.items():
             if before.get(name) != digest:
-                self.shelf.keep(night, _kept_as(digest), (self.project.locks_folder / name).read_bytes())
+                self.shelf.keep(night, kept_as(digest), (self.project.locks_folder / name).read_bytes())
+        self._note(mine)
         return replace(done, facts={**done.facts, "files": mine})
 
     def _bring(self, night: str, name: str, digest: str) -> None:
@@ -131,18 +155,35 @@ class HandedLocks:
         path = self.project.locks_folder / name
         if self._digest(path) == digest:
             return
-        data = self.shelf.file(night, _kept_as(digest)) if night else None
+        data = self.shelf.file(night, kept_as(digest)) if night else None
         if data is None:
             data = self.ledger.document(Digest.parse(digest))
         if data is None:
             raise MissingBlobError(
                 f"{digest} is nowhere: neither in the ledger nor among the files of the night",
                 context=f"locks/{name}",
-                hint="begin the night anew",
+                hint="run what began the night again, where it ran: it hands on what it began with",
             )
         if str(Digest.of(data)) != digest:
             raise DigestMismatchError(f"came as {Digest.of(data)}, not {digest}", context=f"locks/{name}")
+        self._note({name: digest})
         self.project.save_lock(path, data)
+
+    def _handed(self) -> Mapping[str, str]:
+        """Read which lock files this worker has from others, or made for a night: they are nobody's own."""
+        try:
+            return msgspec.json.decode(self._handed_path.read_bytes(), type=dict[str, str])
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return {}
+
+    def _note(self, digests: Mapping[str, str]) -> None:
+        self._handed_path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self._handed_path, mode=0o644) as stream:
+            stream.write(msgspec.json.encode({**self._handed(), **digests}))
+
+    @property
+    def _handed_path(self) -> Path:
+        return self.project.root / OUTPUT / "locks-handed.json"
 
     def _files(self) -> list[Path]:
         folder = self.project.locks_folder
@@ -232,7 +273,3 @@ def _file_of(node: str) -> str:
 def _is_shared(name: str) -> bool:
     """Tell whether a file is of no one node: constraints, and what segments are pinned by."""
     return name.startswith(_CONSTRAINTS) or name == RECORD
-
-
-def _kept_as(digest: str) -> str:
-    return digest.replace(":", "-")

@@ -200,7 +200,7 @@ class ProjectWork:
         wanted = [rules.rules_for(name, channel) for channel in self.settings.channels]
         given = load_given(self.project, name, wanted)
         with open_ledger(self.ledger, write=True) as ledger:
-            return move_channels(ledger, name, digest, wanted, this_actor(), clock, given=given)
+            return move_channels(ledger, name, digest, wanted, ledger.author(this_actor()), clock, given=given)
 
     @cached_property
     def registry(self) -> Registry:

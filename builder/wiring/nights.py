@@ -75,6 +75,11 @@ class Nights:
         path = self.root / name / file
         return path.read_bytes() if path.is_file() else None
 
+    def size(self, name: str) -> int:
+        """Tell how many bytes a night's journal has; 0 where there is none."""
+        path = self.root / name / JOURNAL
+        return path.stat().st_size if path.is_file() else 0
+
     def keep(self, name: str, file: str, data: bytes) -> None:
         """Keep a file of a night, in place of what was there."""
         from builder.atomic import replacing

@@ -14,6 +14,7 @@ from builder.errors import InvalidInputError, ToolError
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
     from builder.web.app import Workers
+    from builder.web.tokens import Tokens
 
 _KEEP_ALIVE_S = 75
 _LAST_WORDS_S = 3
@@ -88,16 +89,42 @@ def serve_ledger(path: Path, listen: Listen, told: Callable[[str], None], worker
 
 def _open_workers(path: Path, workers: ForWorkers, later: ExitStack) -> Workers:
     from builder.web.app import Workers
-    from builder.web.tokens import parse_tokens
+    from builder.web.desk import Desk
     from builder.wiring.ledgers import open_ledger_file
     from builder.wiring.nights import Nights
 
-    return Workers(
-        # A connection of its own: so the reading one is told of what it appends as of what others do.
-        ledger=later.enter_context(open_ledger_file(path, write=True)),
-        nights=Nights(root=workers.nights),
-        tokens=parse_tokens(workers.tokens.read_bytes(), file=str(workers.tokens)),
-    )
+    writer = Desk(lambda: open_ledger_file(path, write=True))
+    reader = Desk(lambda: open_ledger_file(path))
+    for desk in (writer, reader):
+        later.callback(desk.close)
+    tokens = TokenFile(workers.tokens)
+    tokens()
+    return Workers(writer=writer, reader=reader, nights=Nights(root=workers.nights), tokens=tokens)
+
+
+class TokenFile:
+    """Tokens as their file has them now: who is taken out of it is known no more, without a restart.
+
+    Args:
+        file: of tokens.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read: tuple[tuple[int, int, int], Tokens] | None = None
+
+    def __call__(self) -> Tokens:
+        """Give them; raises IssuesError, StackError, ToolError where the file is none: then nobody is known."""
+        from builder.web.tokens import parse_tokens
+
+        try:
+            found = self._file.stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if self._read is None or self._read[0] != state:
+                self._read = (state, parse_tokens(self._file.read_bytes(), file=str(self._file)))
+        except OSError as error:
+            raise ToolError(f"tokens cannot be read: {error}", hint="airflow-kubler serve --new-token NAME") from error
+        return self._read[1]
 
 
 def _listening(listen: Listen) -> socket.socket:

@@ -104,3 +104,15 @@ def test_a_token_in_a_file_is_taken(server: tuple[str, Path, str], tmp_path: Pat
     said = run(log, tmp_path, {**known, "AIRFLOW_KUBLER_TOKEN_FILE": str(tmp_path / "nowhere")})
     assert said.returncode == 4
     assert "AIRFLOW_KUBLER_TOKEN_FILE" in said.stderr
+
+
+@pytest.mark.parametrize("token", ["geheim-one\ngeheim-two", "gehéim", "geheim und mehr"])
+def test_a_token_that_is_none_is_refused_at_once_and_not_repeated(
+    server: tuple[str, Path, str], tmp_path: Path, token: str
+) -> None:
+    address, certificate, _ = server
+    known = {"AIRFLOW_KUBLER_LEDGER": address, "SSL_CERT_FILE": str(certificate), "AIRFLOW_KUBLER_TOKEN": token}
+    said = run(["airflow-kubler", "log", "core"], tmp_path, known)
+    assert said.returncode == 3
+    assert "AIRFLOW_KUBLER_TOKEN: holds no token" in said.stderr
+    assert "geh" not in said.stderr

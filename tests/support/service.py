@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import httpx
 from builder.ledger.database import SqliteLedger
 from builder.service.caller import Question, Reply
 from builder.web.app import Workers, make_app
+from builder.web.desk import Desk
 from builder.web.feed import Feed
 from builder.web.tokens import READ, RIGHTS, Client, Tokens, hash_token
 from builder.wiring.nights import Nights
@@ -39,8 +40,9 @@ class AppCaller:
         self.asked: list[Question] = []
         self.twice = False
         """Ask each question twice, as where an answer was lost."""
+        self.app = app
+        self.runner = runner
         self._transport = httpx.ASGITransport(app)
-        self._runner = runner
         self._token = token
 
     def ask(self, question: Question) -> Reply:
@@ -62,7 +64,7 @@ class AppCaller:
                 )
                 return Reply(status=response.status_code, body=response.content)
 
-        return self._runner.run(ask())
+        return self.runner.run(ask())
 
 
 @contextmanager
@@ -70,11 +72,12 @@ def open_app(path: Path, nights: Path, token: str = TOKEN, tokens: Tokens = TOKE
     """Open the service of a ledger's file, without a network."""
     with (
         asyncio.Runner() as runner,
-        SqliteLedger(path, Ticking(), write=False) as reading,
-        SqliteLedger(path, Ticking(1_800_000_000), write=True) as writing,
+        SqliteLedger(path, Ticking(), write=False) as watched,
+        closing(Desk(lambda: SqliteLedger(path, Ticking(1_800_000_000), write=True))) as writer,
+        closing(Desk(lambda: SqliteLedger(path, Ticking(), write=False))) as reader,
     ):
-        workers = Workers(ledger=writing, nights=Nights(root=nights), tokens=tokens)
-        yield AppCaller(make_app(Feed(reading), channel_answer, workers), runner, token)
+        workers = Workers(writer=writer, reader=reader, nights=Nights(root=nights), tokens=lambda: tokens)
+        yield AppCaller(make_app(Feed(watched), channel_answer, workers), runner, token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

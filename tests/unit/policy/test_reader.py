@@ -159,7 +159,7 @@ def test_a_channel_may_be_of_some_stacks_alone() -> None:
         (
             section("approvals = 1\napprovers = ['team:data']"),
             ("stacks/channels.toml: channels[0].approvers[0]: 'team:data' names nobody\n"
-            '  name people, as "alice" for a user of the machine; teams have to be written out'),
+            '  name people, as "alice" for a user of the machine, "token:alice" for a client of its service; teams have to be written out'),
         ),
         (section("rollback = 'never'"), "stacks/channels.toml: channels[0].rollback: unknown value 'never'\n  known values: recorded, rules"),
         (section("rollback = ['scans']"), "stacks/channels.toml: channels[0].rollback[0]: no rule 'scans'\n  did you mean 'scan'?"),

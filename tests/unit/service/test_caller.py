@@ -50,13 +50,13 @@ def test_one_that_never_answers_is_told_with_what_it_said(server: FaultServer) -
     assert len(asked.paused) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_who_is_not_known_there_is_told_at_once(server: FaultServer, status: int) -> None:
+@pytest.mark.parametrize(("status", "way"), [(401, "AIRFLOW_KUBLER_TOKEN"), (403, "what a token may")])
+def test_who_is_not_known_there_is_told_at_once(server: FaultServer, status: int, way: str) -> None:
     asked = Asked(server)
     server.on("/v1/head", Answer(status=status, body=b'{"title": "needs a token"}'))
     with (
         asked.caller as caller,
-        pytest.raises(LedgerUnavailableError, match=r"(?s)needs a token.*AIRFLOW_KUBLER_TOKEN"),
+        pytest.raises(LedgerUnavailableError, match=rf"(?s)needs a token.*{way}"),
     ):
         caller.ask(HEAD)
     assert asked.paused == []

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from builder.digest import Digest
 from builder.errors import BuildError, InvalidInputError, LedgerUnavailableError
-from builder.nightly.journal import Ended
+from builder.nightly.journal import Ended, dump_line
 from builder.nightly.model import Begun, Result, Step, StepDone
 from builder.service.caller import Question
 from builder.service.nights import RemoteNights
+from builder.service.wire import kept_as
+from builder.web.guard import Guard
+from builder.web.nights import NightAddresses
 from builder.wiring.nights import Nights
 from tests.support.ledgers import make_ledger
 from tests.support.service import READING, AppCaller, open_app
 
-NIGHT = "20261130.1"
+DAY = dt.datetime.now(dt.UTC).strftime("%Y%m%d")
+NIGHT, OTHER = f"{DAY}.1", f"{DAY}.2"
 BEGUN = Begun(night=NIGHT, at=1, by="DAG nightly")
 LOCK = StepDone(node="stack:core", step=Step.LOCK, result=Result.DONE, key="sha256:1")
 
@@ -59,13 +68,68 @@ def test_a_line_whose_answer_was_lost_counts_once(nights: RemoteNights, caller: 
     assert (night.begun, night.steps, night.ended) == (BEGUN, (LOCK, failed, LOCK), 9)
 
 
+def test_two_tries_at_once_write_a_journal_that_can_be_read(tmp_path: Path) -> None:
+    make_ledger(tmp_path / "ledger.db")
+    kept = Nights(root=tmp_path / "nights")
+    for number in range(1, 21):
+        name = f"{DAY}.{number}"
+        addresses = NightAddresses(kept, Guard(None))
+        lines = [Begun(night=name, at=1, by=by) for by in ("one", "another")]
+        step = [StepDone(node="stack:core", step=Step.LOCK, result=Result.DONE, key="sha256:1")] * 2
+        for tries in (lines, step):
+            start = Barrier(2)
+
+            def write(
+                line: Begun | StepDone, start: Barrier = start, name: str = name, to: NightAddresses = addresses
+            ) -> None:
+                start.wait()
+                with suppress(BuildError):
+                    to.append(name, dump_line(line))
+
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(write, tries))
+        assert kept.read(name).steps == (step[0],)
+
+
+def test_what_somebody_else_wrote_in_a_journal_is_seen(nights: RemoteNights, tmp_path: Path) -> None:
+    with nights.journal(NIGHT) as write:
+        write(LOCK)
+        other = StepDone(node="stack:core", step=Step.BUILD, result=Result.DONE)
+        with Nights(root=tmp_path / "nights").journal(NIGHT) as beside:
+            beside(other)
+        write(other)
+        write(LOCK)
+    assert nights.read(NIGHT).steps == (LOCK, other)
+
+
+@pytest.mark.parametrize("name", ["20991231.1", "20261332.1", "20260101.7"])
+def test_a_night_is_of_today(nights: RemoteNights, name: str) -> None:
+    with nights.journal(name) as write, pytest.raises(LedgerUnavailableError, match="of another day"):
+        write(Begun(night=name, at=1, by="DAG nightly"))
+
+
+def test_a_line_that_comes_late_does_not_open_a_night_again(nights: RemoteNights) -> None:
+    with nights.journal(NIGHT) as write:
+        for line in (LOCK, Ended(ended=9), LOCK):
+            write(line)
+    assert nights.read(NIGHT).ended == 9
+
+
+def test_a_file_named_by_a_digest_is_what_it_is_named_for(nights: RemoteNights) -> None:
+    name = kept_as(str(Digest.of(b"lock")))
+    nights.keep(NIGHT, name, b"lock")
+    with pytest.raises(LedgerUnavailableError, match="not what it is named for"):
+        nights.keep(NIGHT, name, b"another")
+    assert nights.file(NIGHT, name) == b"lock"
+
+
 def test_a_night_is_begun_by_one(nights: RemoteNights) -> None:
     other = Begun(night=NIGHT, at=2, by="another")
     with nights.journal(NIGHT) as write, pytest.raises(BuildError, match="begun otherwise"):
         write(other)
-    with nights.journal("20261130.2") as write, pytest.raises(LedgerUnavailableError, match=r"no night 20261130\.2"):
+    with nights.journal(OTHER) as write, pytest.raises(LedgerUnavailableError, match=f"no night {OTHER}"):
         write(LOCK)
-    with nights.journal("20261130.2") as write, pytest.raises(BuildError, match="begun otherwise"):
+    with nights.journal(OTHER) as write, pytest.raises(BuildError, match="begun otherwise"):
         write(other)
     assert nights.names() == (NIGHT,)
 

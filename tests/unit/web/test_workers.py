@@ -8,19 +8,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from starlette.requests import Request
 from starlette.routing import Route
 
-from builder.errors import InvalidInputError, IssuesError, StackError
+from builder.errors import InvalidInputError, IssuesError, StackError, ToolError
 from builder.ledger.database import SqliteLedger
 from builder.ledger.model import NewEntry
 from builder.service.caller import Question
 from builder.service.wire import Append, send_entry
 from builder.web.app import Workers, make_app
+from builder.web.desk import Desk
 from builder.web.feed import Feed
+from builder.web.guard import Guard
 from builder.web.openapi import describe
+from builder.web.problem import ProblemError
 from builder.web.tokens import RIGHTS, Client, Tokens, hash_token, parse_tokens
 from builder.wiring.nights import Nights
-from builder.wiring.web import add_token, channel_answer
+from builder.wiring.web import TokenFile, add_token, channel_answer
 from tests.support.ledgers import Ticking, events_of_every_kind, make_ledger
 from tests.support.service import TOKEN, TOKENS, WORKERS, AppCaller, open_app
 
@@ -124,17 +128,20 @@ def test_an_append_that_is_none_is_refused(tmp_path: Path, body: bytes) -> None:
         assert caller.ask(Question(method="GET", path="/readyz")).body == b'{"entries":1}'
 
 
-def test_a_body_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.web.guard.read_body.__defaults__", (1000,))
-    make_ledger(tmp_path / "ledger.db")
-    with open_app(tmp_path / "ledger.db", tmp_path / "nights") as caller:
-        assert caller.ask(Question(method="POST", path="/v1/entries", body=b"x" * 1001)).status == 413
+def test_a_body_without_end_is_cut_off() -> None:
+    async def endless() -> dict[str, object]:
+        return {"type": "http.request", "body": b"x" * 600, "more_body": True}
+
+    with asyncio.Runner() as runner, pytest.raises(ProblemError, match="more than 1000 bytes"):
+        runner.run(Guard(None, most=1000).read_body(Request({"type": "http"}, endless)))
 
 
 def test_every_address_is_described_with_its_methods(tmp_path: Path) -> None:
     make_ledger(tmp_path / "ledger.db")
     with SqliteLedger(tmp_path / "ledger.db", Ticking(), write=True) as ledger:
-        workers = Workers(ledger=ledger, nights=Nights(root=tmp_path / "nights"), tokens=TOKENS)
+        desk = Desk(lambda: ledger)
+        nights = Nights(root=tmp_path / "nights")
+        workers = Workers(writer=desk, reader=desk, nights=nights, tokens=lambda: TOKENS)
         routes = make_app(Feed(ledger), channel_answer, workers).routes
         answered = {
             (route.path.replace(":path", ""), method.lower())
@@ -158,3 +165,25 @@ def test_who_may_write_what_was_done_can_neither_approve_nor_promote(tmp_path: P
         with open_app(tmp_path / "ledger.db", tmp_path / "nights", tokens=tokens) as caller:
             body = msgspec.json.encode(Append(entries=[send_entry(NewEntry(event=event), "k")]))
             assert caller.ask(Question(method="POST", path="/v1/entries", body=body)).status == status
+
+
+def test_a_token_that_is_taken_out_of_the_file_is_known_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    one, two = add_token(file, "one", ["read"]), add_token(file, "two", ["read"])
+    tokens = TokenFile(file)
+    assert tokens().find(f"Bearer {one}", TODAY)
+    file.write_text(file.read_text().partition("[tokens.two]")[2].join(["[tokens.two]", ""]))
+    assert tokens().find(f"Bearer {one}", TODAY) is None
+    assert tokens().find(f"Bearer {two}", TODAY)
+    file.write_text("tokens = ")
+    with pytest.raises(StackError):
+        tokens()
+    file.unlink()
+    with pytest.raises(ToolError):
+        tokens()
+
+
+def test_a_client_that_may_nothing_reads_nothing() -> None:
+    data = f'[tokens.ci]\nsha256 = "{hash_token("a")}"\nmay = []\n'
+    client = parse_tokens(data.encode(), file="tokens.toml").find("Bearer a", TODAY)
+    assert client == Client(name="ci", may=frozenset())

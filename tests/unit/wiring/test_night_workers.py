@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +12,21 @@ import pytest
 from msgspec.structs import replace
 
 from builder.digest import Digest
-from builder.errors import DigestMismatchError, InvalidInputError, MissingBlobError
+from builder.errors import DigestMismatchError, InvalidInputError, LedgerUnavailableError, MissingBlobError
 from builder.ledger.events import Locked
 from builder.ledger.model import NewDocument, NewEntry
+from builder.nightly.journal import Ended
 from builder.nightly.model import Begun, Result, Step, StepDone
 from builder.project import Project, open_project
 from builder.service.ledger import RemoteLedger
 from builder.service.nights import RemoteNights
-from builder.wiring.night_workers import HandedLocks, HandingWork, locks_of, newest_locks, nodes_below
+from builder.wiring.night_workers import HandedLocks, HandingWork, locks_of, nodes_below
 from tests.support.ledgers import ALICE, make_ledger
 from tests.support.lock_world import AIRFLOW_STACK, CHILD_STACK, make_project
 from tests.support.service import AppCaller, open_app
 
-NIGHT = "20261130.1"
+DAY = dt.datetime.now(dt.UTC).strftime("%Y%m%d")
+NIGHT, SECOND, THIRD, FOURTH = (f"{DAY}.{number}" for number in range(1, 5))
 CORE = "pylock.core.toml"
 BASE = "base.trixie.toml"
 
@@ -41,16 +44,20 @@ class Worker:
         path = self.project.locks_folder / name
         return path.read_text() if path.exists() else ""
 
-    def begin(self, stacks: tuple[str, ...] = ("core", "child")) -> Begun:
+    def check_out(self, name: str, text: str) -> None:
+        """Have a folder as git gives it: with nothing in it that was handed to it."""
+        shutil.rmtree(self.project.root / "build", ignore_errors=True)
+        self.write(name, text)
+
+    def begin(self, night: str = NIGHT) -> Begun:
         begun = self.handed.beginning(
             lambda name: Begun(
                 night=name, at=1, by="DAG", bases={"core": "trixie", "child": "trixie"}, parents={"child": "core"}
             ),
-            stacks,
-        )(NIGHT)
-        with self.handed.shelf.journal(NIGHT) as write:
+        )(night)
+        with self.handed.shelf.journal(night) as write:
             write(begun)
-        self.handed.offer(self.handed.shelf.read(NIGHT))
+        self.handed.offer(self.handed.shelf.read(night))
         return begun
 
 
@@ -104,10 +111,15 @@ class Locking:
         return bool(done.key)
 
 
-def lock_core(worker: Worker, text: str) -> StepDone:
-    night = worker.handed.shelf.read(NIGHT)
+def end(team: Team, name: str = NIGHT) -> None:
+    with team.shelf.journal(name) as write:
+        write(Ended(ended=1))
+
+
+def lock_core(worker: Worker, text: str, name: str = NIGHT) -> StepDone:
+    night = worker.handed.shelf.read(name)
     done = HandingWork(work=Locking(worker, text), handed=worker.handed, night=night).do("stack:core", Step.LOCK)
-    with worker.handed.shelf.journal(NIGHT) as write:
+    with worker.handed.shelf.journal(name) as write:
         write(done)
     return done
 
@@ -143,29 +155,72 @@ def test_a_worker_with_other_stacks_is_refused(team: Team) -> None:
         team.other.handed.prepare(team.shelf.read(NIGHT), "stack:core")
 
 
-def test_a_night_begins_with_the_locks_that_the_ledger_knows_last(team: Team) -> None:
-    for text in ("first", "second"):
-        team.record(text, f"base of {text}")
-    team.one.write(CORE, "first")
-    team.one.write(BASE, "base of first")
-    begun = team.one.begin()
-    assert (team.one.read(CORE), team.one.read(BASE)) == ("second", "base of second")
-    assert begun.locks[CORE] == str(Digest.of(b"second"))
-    assert newest_locks(team.ledger, ["core"]) == {CORE: begun.locks[CORE], BASE: begun.locks[BASE]}
-
-
-def test_a_lock_that_was_made_since_stays(team: Team) -> None:
-    team.record("first", "base")
-    team.one.write(CORE, "made by hand")
+def test_a_night_begins_with_what_the_one_before_left_though_it_is_in_nobodys_git(team: Team) -> None:
+    for worker in (team.one, team.other):
+        worker.write(CORE, "committed")
     team.one.begin()
-    assert team.one.read(CORE) == "made by hand"
-    team.other.handed.prepare(team.shelf.read(NIGHT), "stack:core")
-    assert team.other.read(CORE) == "made by hand"
+    lock_core(team.one, "of the first night")
+    end(team)
+    team.other.begin(SECOND)
+    assert team.other.read(CORE) == "of the first night"
+    lock_core(team.other, "of the second night", SECOND)
+    end(team, SECOND)
+    # A checkout as fresh as on the first night, and a worker that was left behind then, begin alike.
+    team.one.begin(THIRD)
+    assert team.one.read(CORE) == "of the second night"
+    end(team, THIRD)
+    team.other.check_out(CORE, "committed")
+    team.other.begin(FOURTH)
+    assert team.other.read(CORE) == "of the second night"
+
+
+@pytest.mark.parametrize("change", ["made by hand", "reverted to what once was", ""])
+def test_a_lock_that_a_person_changed_since_stays(team: Team, change: str) -> None:
+    team.one.write(CORE, "committed")
+    team.one.begin()
+    lock_core(team.one, "of the night")
+    end(team)
+    if change:
+        team.other.write(CORE, change)
+    begun = team.other.begin(SECOND)
+    assert team.other.read(CORE) == change
+    assert begun.locks.get(CORE, "") == (str(Digest.of(change.encode())) if change else "")
+
+
+def test_a_revert_of_what_was_committed_stays(team: Team) -> None:
+    team.one.write(CORE, "good")
+    team.one.begin()
+    lock_core(team.one, "bad")
+    end(team)
+    # What the night left is committed, and the next night begins with it; then it is reverted.
+    team.other.check_out(CORE, "bad")
+    team.other.begin(SECOND)
+    end(team, SECOND)
+    team.other.check_out(CORE, "good")
+    team.other.begin(THIRD)
+    assert team.other.read(CORE) == "good"
+
+
+def test_a_build_of_somebody_does_not_steer_the_night(team: Team) -> None:
+    team.one.write(CORE, "committed")
+    team.record("of a branch", "base of a branch")
+    team.one.begin()
+    assert team.one.read(CORE) == "committed"
+
+
+def test_a_stack_that_was_taken_away_gets_no_lock_again(team: Team) -> None:
+    team.one.begin()
+    lock_core(team.one, "of the night")
+    end(team)
+    shutil.rmtree(team.one.project.stacks_folder / "core")
+    team.one.project.stack_lock_path("core").unlink()
+    team.one.begin(SECOND)
+    assert team.one.read(CORE) == ""
 
 
 def test_one_that_begins_again_hands_on_what_a_kill_kept_back(team: Team) -> None:
     team.one.write(CORE, "old")
-    begun = team.one.handed.beginning(lambda name: Begun(night=name, at=1, by="DAG"), ("core",))(NIGHT)
+    begun = team.one.handed.beginning(lambda name: Begun(night=name, at=1, by="DAG"))(NIGHT)
     with team.shelf.journal(NIGHT) as write:
         write(begun)
     with pytest.raises(MissingBlobError, match="nowhere"):
@@ -175,10 +230,13 @@ def test_one_that_begins_again_hands_on_what_a_kill_kept_back(team: Team) -> Non
     assert team.other.read(CORE) == "old"
 
 
-def test_a_file_that_is_another_is_refused_and_nothing_is_written(team: Team) -> None:
+def test_a_file_that_is_another_is_refused_and_nothing_is_written(team: Team, tmp_path: Path) -> None:
     team.one.write(CORE, "true")
     team.one.begin()
-    team.shelf.keep(NIGHT, str(Digest.of(b"true")).replace(":", "-"), b"forged")
+    name = str(Digest.of(b"true")).replace(":", "-")
+    with pytest.raises(LedgerUnavailableError, match="is not what it is named for"):
+        team.shelf.keep(NIGHT, name, b"forged")
+    (tmp_path / "nights" / NIGHT / name).write_bytes(b"forged")
     with pytest.raises(DigestMismatchError):
         team.other.handed.prepare(team.shelf.read(NIGHT), "stack:core")
     assert team.other.read(CORE) == ""
