@@ -1,4 +1,4 @@
-"""Secrets of fourteen kinds are given in every way that this program takes them, and looked for in every byte that it writes."""
+"""Secrets of fifteen kinds are given in every way that this program takes them, and looked for in every byte that it writes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import base64
 import contextlib
 import gzip
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,11 +20,13 @@ import pytest
 import zstandard
 
 from builder.canonical import dump_json
+from builder.web.tokens import hash_token
 from tests.support.index_project import STACK, IndexProject, Said, make_index_project
 from tests.support.index_server import Index, serve
 from tests.support.index_server import Said as Upload
 from tests.support.registries import Asked, Fault, SmallRegistry
 from tests.support.secrets import LOOKS_LIKE_ONE, pem
+from tests.support.service import serve_workers
 from tests.support.tools import ROOT
 
 pytestmark = pytest.mark.slow
@@ -45,8 +48,9 @@ SECRETS: Mapping[str, str] = {
     "stack": "p11-in-a-stack",
     "build argument": LOOKS_LIKE_ONE["a token of GitHub"],
     "scan report": LOOKS_LIKE_ONE["an access key of AWS"],
+    "service token": "p12.of-the-service-of-a-ledger",
 }
-GIVEN_IN = {".netrc", "config.json", "broken.key", "report.json", "stack.toml", "derived.toml"}
+GIVEN_IN = {"token", ".netrc", "config.json", "broken.key", "report.json", "stack.toml", "derived.toml"}
 """Files that the test itself writes secrets into."""
 USER = "somebody"
 
@@ -59,8 +63,8 @@ class Scene:
     registry: SmallRegistry
     said: list[str] = field(default_factory=list)
 
-    def run(self, *words: str | Path, status: int = 0, **more: str) -> Said:
-        done = self.project.with_settings(**more).run(*words, status=status)
+    def run(self, *words: str | Path, status: int = 0, settings: Mapping[str, str] | None = None, **more: str) -> Said:
+        done = self.project.with_settings(**(settings or {}), **more).run(*words, status=status)
         self.said.append(done.text)
         return done
 
@@ -129,6 +133,8 @@ def test_no_secret_is_in_anything_that_is_written_or_said(scene: Scene) -> None:
         _build_and_record(scene)
         reference = _ship(scene)
         _sign(scene, reference)
+        _serve(scene)
+        _end_a_day(scene)
         _be_refused(scene)
         assert (folder / "ledger.db-wal").stat().st_size
         found = {(kind, where) for where, data in _written(scene) for kind in _kinds_in(data)}
@@ -137,7 +143,7 @@ def test_no_secret_is_in_anything_that_is_written_or_said(scene: Scene) -> None:
     places = [where for where, data in _written(scene) if b"alpha" in data or b"Traceback" in data]
     for part in ("pylock.", "ledger.db", "snapshots.db", "registry", "said", "sbom.json", "pack.tar", "blobs/sha256"):
         assert any(part in where for where in places), part
-    assert len(scene.said) == 23
+    assert len(scene.said) == 31
 
 
 def _lock(scene: Scene) -> None:
@@ -151,7 +157,7 @@ def _lock(scene: Scene) -> None:
     # The wheels come from the loopback, the debs by a proxy that is not there.
     proxy = f"http://me:{SECRETS['proxy']}@127.0.0.1:1"
     near = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "127.0.0.1,localhost"}
-    scene.run("--debug", "fetch", STACK, status=4, **near)
+    scene.run("--debug", "fetch", STACK, status=4, settings=near)
     scene.run("--debug", "lock", STACK, "--refresh", status=4, http_proxy=proxy)
     (scene.project.home / ".netrc").write_text(f"machine localhost login me password {SECRETS['netrc']}-changed\n")
     scene.run("--debug", "lock", STACK, "--refresh", status=4)
@@ -189,6 +195,30 @@ def _sign(scene: Scene, reference: str) -> None:
     (scene.root / "broken.key").write_text(PEM[:150])
     scene.run("--debug", "sign", reference, "--key", scene.root / "broken.key", status=3)
     scene.run("--debug", "sign", reference, *key, status=3, AIRFLOW_KUBLER_KEY_PASSWORD=SECRETS["key password"] + "-no")
+
+
+def _serve(scene: Scene) -> None:
+    """Record by way of the service, and be refused by it."""
+    ledger = scene.project.folder / "ledger.db"
+    (ledger.parent / "token").write_text(SECRETS["service token"])
+    row = f'[tokens.ci]\nsha256 = "{hash_token(SECRETS["service token"])}"\nmay = ["read", "write"]\n'
+    (ledger.parent / "tokens.toml").write_text(row)
+    digest = json.loads((scene.project.folder / "1.0/index.json").read_bytes())["manifests"][0]["digest"]
+    with serve_workers(ledger) as served:
+        for token, status in (("", 0), ("-changed", 4), (" \n", 0), ("\nhost: evil", 3)):
+            known = replace(served, token=SECRETS["service token"] + token).environment
+            scene.run("--debug", "record", "test", digest, "--name", "smoke", "--passed", status=status, settings=known)
+        scene.run("--debug", "log", "tiny", settings=served.environment)
+
+
+def _end_a_day(scene: Scene) -> None:
+    """Write bills and evidence, and run a night whose index wants another password."""
+    cache = str(scene.project.folder / "store")
+    scene.run("--debug", "sbom", "tiny", "-o", scene.project.folder / "tiny.cdx.json", AIRFLOW_KUBLER_CACHE=cache)
+    scene.run("--debug", "audit", "export", "--from", "2026-01-01", "--to", "2100-01-01", "-o", scene.root / "evidence")
+    (scene.project.folder / "stacks/nightly.toml").write_text("[nightly]\nbases = false\ntests = false\n")
+    shutil.rmtree(scene.project.folder / "stacks/tiny")
+    scene.run("--debug", "nightly", STACK, status=1)
 
 
 def _be_refused(scene: Scene) -> None:
