@@ -32,6 +32,7 @@ def make_nightly_dag(
     schedule: Any = "0 2 * * *",
     ledger: str | Path | None = None,
     jobs: int | None = None,
+    branch: str | None = None,
     task_arguments: Mapping[str, Any] | None = None,
     **dag_arguments: Any,
 ) -> Any:
@@ -44,6 +45,7 @@ def make_nightly_dag(
         ledger: what to record in: a file, by default ledger.db of the project, where it is there; or the address of its service, where
             workers have folders of their own.
         jobs: processes that a build takes; all that the worker has by default.
+        branch: where changed locks are committed, as operators have it; nowhere by default.
         task_arguments: of all tasks, as `retries`, `pool`, `queue`, `executor_config`.
         dag_arguments: as DAG has them.
     """
@@ -53,7 +55,12 @@ def make_nightly_dag(
 
     opened = open_project(Path(project))
     settings = load_night_settings(opened)
-    known: dict[str, Any] = {"project": str(project), "ledger": str(ledger) if ledger else None, "jobs": jobs}
+    known: dict[str, Any] = {
+        "project": str(project),
+        "ledger": str(ledger) if ledger else None,
+        "jobs": jobs,
+        "branch": branch,
+    }
     with DAG(
         dag_id=dag_id,
         schedule=schedule,

@@ -29,14 +29,25 @@ class NightOperator(BaseOperator):
         ledger: what to record in: a file, by default ledger.db of the project, where it is there; or the address of its service, where
             workers have folders of their own.
         jobs: processes that a build takes; all that the worker has by default.
+        branch: where changed locks are committed, where workers share the project's folder: a new one, in whose name `{night}` stands for the
+            night; empty for what is checked out, None for nowhere.
         arguments: as all operators have them.
     """
 
-    def __init__(self, *, project: str, ledger: str | None = None, jobs: int | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        project: str,
+        ledger: str | None = None,
+        jobs: int | None = None,
+        branch: str | None = None,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self.project = project
         self.ledger = ledger
         self.jobs = jobs
+        self.branch = branch
 
     def night_run(self) -> NightRun:
         """Open the project; the DAG owns its night, which the next run goes on with where this one is lost."""
@@ -50,6 +61,7 @@ class NightOperator(BaseOperator):
             owner=f"Airflow's DAG {self.dag_id}",
             jobs=self.jobs or len(os.sched_getaffinity(0)),
             say=self.log.info,
+            branch=self.branch,
         )
 
 

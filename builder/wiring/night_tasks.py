@@ -65,6 +65,8 @@ class NightRun:
     """Names the run to those who want to begin another: the same for all its tasks."""
     jobs: int
     say: Callable[[str], None]
+    branch: str | None = None
+    """Where changed locks are committed, `{night}` standing for the night; empty for what is checked out, None for nowhere."""
 
     @cached_property
     def settings(self) -> NightSettings:
@@ -84,6 +86,12 @@ class NightRun:
         from builder.wiring.ledgers import clock
         from builder.wiring.nightly import begun_maker
 
+        if self.branch is not None and isinstance(self.ledger, ServiceAddress):
+            raise InvalidInputError(
+                "locks are committed where workers share the project's folder",
+                context="branch",
+                hint="take locks.patch of the night from the service: docs/nightly-airflow.md",
+            )
         with self._share() as share:
             self._renew(share)
             now = clock()
@@ -206,9 +214,10 @@ class NightRun:
                 share.nights.keep(night.begun.night, PATCH, patch.read_bytes())
 
     def _git(self, name: str) -> NightGit:
-        """Open git beside a night: for the patch of its locks, no commit."""
+        """Open git beside a night: for the patch of its locks, and the commit."""
         folder = self.project.root / OUTPUT / _FOLDER / name
-        return NightGit(locks=self.project.locks_folder, folder=folder, commit=False, branch="")
+        locks, commit = self.project.locks_folder, self.branch is not None
+        return NightGit(locks=locks, folder=folder, commit=commit, branch=self.branch or "")
 
     def _renew(self, share: NightShare) -> None:
         from builder.wiring.ledgers import clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from builder.errors import BuildError, InvalidInputError
 from builder.nightly.journal import Ended
 from builder.nightly.model import Result, Step, StepDone
 from builder.project import Project
+from builder.service.address import ServiceAddress
 from builder.usecase.night import Task
 from builder.wiring.ledgers import begin_ledger, open_ledger
 from builder.wiring.night_tasks import NightRun, find_ledger, tasks_by_generation
 from builder.wiring.nights import JOURNAL, Nights
 from tests.support.lock_world import AIRFLOW_STACK, CHILD_STACK, make_project
+from tests.support.tools import require_tool
 
 LOCK = StepDone(node="stack:core", step=Step.LOCK, result=Result.DONE)
 
@@ -124,3 +127,33 @@ def test_a_project_without_a_ledger_records_nothing(tmp_path: Path) -> None:
     run = run_of(make_project(tmp_path))
     assert run.ledger is None
     run.end(run.begin())
+
+
+def test_changed_locks_are_committed_where_that_is_wanted(run: NightRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_tool("git")
+    root = run.project.root
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, "/dev/null")
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(["git", "-C", str(root), *who, *words], capture_output=True, text=True, check=True).stdout
+
+    run.project.save_lock(run.project.stack_lock_path("core"), b"old\n")
+    git("init", "--quiet", "--initial-branch=main")
+    git("config", "user.name", "a")
+    git("config", "user.email", "a@example.org")
+    git("add", "stacks", "locks")
+    git("commit", "--quiet", "-m", "first")
+    committing = replace(run, branch="nightly/{night}")
+    name = committing.begin()
+    run.project.save_lock(run.project.stack_lock_path("core"), b"new\n")
+    committing.end(name)
+    assert git("show", f"nightly/{name}:locks/pylock.core.toml") == "new\n"
+    assert git("log", "--format=%s", "main").split() == ["first"]
+
+
+def test_locks_of_workers_without_a_common_folder_are_not_committed(run: NightRun) -> None:
+    away = replace(run, branch="", ledger=ServiceAddress("https://ledger.example.org"))
+    with pytest.raises(InvalidInputError, match=r"locks\.patch"):
+        away.begin()
