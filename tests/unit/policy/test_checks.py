@@ -163,20 +163,6 @@ def test_others_must_have_rebuilt_it_the_same(
         assert f"airflow-kubler verify REPOSITORY@{IMAGE} --rebuild" in judged.way
 
 
-def test_who_is_known_by_a_token_does_not_rebuild_his_own_build_under_another_name() -> None:
-    ci, other = person("ci", method="token"), person("second", method="token")
-    built = evidence(rebuilds=newest_first(rebuilt(2, "root@worker-1"), rebuilt(3, "root@worker-2")))
-    mine = [
-        replace(fact, entry=replace(fact.entry, actor=who))
-        for fact, who in zip(built.rebuilds, (other, ci), strict=True)
-    ]
-    judged = look(
-        rules(rebuilds=1),
-        replace(built, build=replace(built.build, entry=replace(built.build.entry, actor=ci)), rebuilds=tuple(mine)),
-    )
-    assert judged.check.found == "1 of 1 say the same: root@worker-2; ci built it, and does not count"
-
-
 @pytest.mark.parametrize(
     ("facts", "met", "found", "entries"),
     [
