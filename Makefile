@@ -66,10 +66,21 @@ lock: env ## pin everything again: stacks, bases, this project's own requirement
 	$(KUBLER) lock
 	.ci/pin $(BIN)/uv
 
+# What the image is made of is this commit, not what lies in the folder; another folder that is like examples/builder does as well.
+BUILDER ?= examples/builder
+BUILDER_BASES = $(basename $(notdir $(wildcard $(BUILDER)/stacks/bases/*.toml)))
+builder: env ## the image that runs nights: Airflow and airflow-kubler as committed here, locked, built, built again and compared
+	$(BIN)/python examples/builder/pack.py $(BUILDER)/dists
+	$(KUBLER) --project $(BUILDER) lock $(addprefix --base ,$(BUILDER_BASES))
+	$(KUBLER) --project $(BUILDER) lock
+	$(KUBLER) --project $(BUILDER) fetch
+	$(KUBLER) --project $(BUILDER) build builder
+	$(KUBLER) --project $(BUILDER) verify builder
+
 bench: env ## build times as ratios
 	$(BIN)/python bench/build
 
 clean: ## what was made here; the cache of files stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .fuzz .hypothesis .coverage build dist .tools *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .fuzz .hypothesis .coverage build dist .tools *.egg-info examples/builder/{build,dists}
 
-.PHONY: help env demo lint types check tools test golden schemas lock bench hostile fuzz clean
+.PHONY: help env demo lint types check tools test golden schemas lock builder bench hostile fuzz clean

@@ -167,6 +167,10 @@ class Project:
         path = self.stacks_folder / "indexes.toml"
         return parse_index_rules(path.read_bytes(), file="stacks/indexes.toml") if path.is_file() else ()
 
+    def index_folders(self) -> tuple[tuple[str, Path], ...]:
+        """List the folders of this project that wheels and sdists come from, each with the name that it has as an index."""
+        return tuple((rule.name, self.root / rule.folder) for rule in self.load_index_rules() if rule.folder)
+
     def constraints_path(self, stack: EffectiveStack) -> Path | None:
         """Name the file that fetched constraints are kept in, there or not; None where none are fetched.
 

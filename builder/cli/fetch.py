@@ -73,7 +73,7 @@ def _fetch(project: Project, scope: FetchScope) -> FetchReport:
     from builder.usecase.fetch import fetch
     from builder.wiring import fetching, stores
 
-    settings = load_index_settings()
+    settings = load_index_settings(folders=project.index_folders())
     return fetch(
         scope,
         stores.make_file_store(),

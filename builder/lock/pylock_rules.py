@@ -60,6 +60,7 @@ def read_index_rules(read: Fields, ours: Mapping[str, Any], where: str) -> tuple
     return tuple(
         IndexRule(
             name=read.text(row, "name", key),
+            folder=read.optional_text(row, "folder", key) or "",
             reserved=read.texts(row, "reserved", key) if "reserved" in row else (),
             cooldown_days=_days(read, row, key),
         )

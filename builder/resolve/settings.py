@@ -39,6 +39,8 @@ class IndexSettings:
     """Asked before the default index, in this order."""
     extra_names: tuple[str, ...] = ()
     """Names of the extra indexes, as far as the settings give some; empty for those without."""
+    folders: tuple[tuple[str, str], ...] = ()
+    """Folders of the project, by the name of the index that each is, as `file:` urls: these are no settings of the user's."""
     find_links: tuple[str, ...] = ()
     """Folders and pages of files, as urls; `file:` for local ones."""
     no_index: bool = False
@@ -72,13 +74,14 @@ class IndexSettings:
 
 
 def named_indexes(settings: IndexSettings, built_in: str | None) -> tuple[NamedIndex, ...]:
-    """Name the places to ask, in order of priority: find-links, extra indexes, the default index, which is always last.
+    """Name the places to ask, in order of priority: folders of the project, find-links, extra indexes, and last the default.
 
     Args:
         settings: the user's.
         built_in: the index where the settings name no default one; None for none.
     """
-    found = [
+    found = [NamedIndex(name=name, url=url, find_links=True, alone=True) for name, url in settings.folders]
+    found += [
         NamedIndex(name=FIND_LINKS if number == 1 else f"{FIND_LINKS}-{number}", url=url, find_links=True)
         for number, url in enumerate(settings.find_links, 1)
     ]

@@ -60,7 +60,8 @@ def find_file_urls(
         return Places(urls={}, issues=())
     bases = (*settings.indexes(), *_built_in(settings))
     finder = _Finder(tuple(base for base in bases if is_local(base) or not settings.offline), transport, patience)
-    shared = tuple(finder.flat_links(url) for url in settings.find_links if is_local(url) or not settings.offline)
+    flat = (*(url for _, url in settings.folders), *settings.find_links)
+    shared = tuple(finder.flat_links(url) for url in flat if is_local(url) or not settings.offline)
     with ThreadPoolExecutor(max_workers=min(workers, len(wanted)), thread_name_prefix="index") as pool:
         found = list(pool.map(lambda item: finder.find(item[0], item[1], shared), sorted(wanted.items())))
     urls = {digest: places for part in found for digest, places in part.items()}

@@ -6,7 +6,8 @@ does, the resolver's built-in default index serves: see `built_in_index` in uv_p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,24 @@ from builder.resolve.uv_settings import load_uv_settings
 from builder.snapshot.model import DEFAULT_INDEX, FIND_LINKS
 
 
-def load_index_settings(surroundings: Surroundings | None = None) -> IndexSettings:
+def load_index_settings(
+    surroundings: Surroundings | None = None, *, folders: Sequence[tuple[str, Path]] = ()
+) -> IndexSettings:
     """Read the user's settings in the order of this module's description.
+
+    Args:
+        surroundings: what is read; this process's by default.
+        folders: of the project, by their names as indexes: they come before whatever the user has.
 
     Raises:
         InvalidInputError: a configuration file cannot be read, or says something impossible.
     """
     around = surroundings or this_surroundings()
     found = load_uv_settings(around) or load_pip_settings(around) or _load_own_settings(around)
-    return found or IndexSettings(
+    settings = found or IndexSettings(
         source="default", certificate=certificate_of(around), offline=is_true(around.variables.get("UV_OFFLINE"))
     )
+    return replace(settings, folders=tuple((name, folder.absolute().as_uri()) for name, folder in folders))
 
 
 def load_official_constraints(surroundings: Surroundings | None = None) -> str | None:

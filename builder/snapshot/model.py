@@ -41,6 +41,13 @@ class OfferedFile:
     """Of the core metadata that the index serves beside the file (PEP 658), where it says so."""
     has_metadata: bool = False
     """Whether the index serves core metadata beside the file."""
+    changed: str | None = None
+    """When a file of a folder, that nobody has hashed, was changed: nanoseconds. It may be replaced under its name."""
+
+    @property
+    def known_as(self) -> str:
+        """Name the bytes, as far as that goes: by their hash, else by where they are and when they came there."""
+        return self.sha256 or f"url:{Digest.of((self.url + (self.changed or '')).encode()).hex}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,8 @@ class NamedIndex:
     url: str = field(repr=False)
     find_links: bool = False
     """A page or folder of files of any project, not a simple index."""
+    alone: bool = False
+    """A folder of the project itself: its files are never added to the page of another place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +166,7 @@ def parse_snapshot(data: bytes) -> Snapshot:
 
 def metadata_key(file: OfferedFile) -> str:
     """Name a file's metadata: by the file's sha256; by its address where the index gives no hash."""
-    return file.sha256 or f"url:{Digest.of(file.url.encode()).hex}"
+    return file.known_as
 
 
 def file_key(file: OfferedFile) -> str:

@@ -45,7 +45,7 @@ _PLAIN_LINK = re.compile(
     r"(https?://[a-z0-9.-]+(?::\d{1,4})?/[A-Za-z0-9._~/+%!-]*[A-Za-z0-9._~+%!-])(?:#([\w=&-]*))?\Z", re.ASCII
 )
 """Links that need no further look: nearly all of them, and pages have thousands."""
-_OPTIONAL = ("sha256", "size", "upload_time", "requires_python", "yanked", "metadata_sha256")
+_OPTIONAL = ("sha256", "size", "upload_time", "requires_python", "yanked", "metadata_sha256", "changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +231,7 @@ def _make_file(row: Mapping[str, Any]) -> OfferedFile:
         yanked=get("yanked"),
         metadata_sha256=get("metadata_sha256"),
         has_metadata=get("has_metadata", False),
+        changed=get("changed"),
     )
 
 

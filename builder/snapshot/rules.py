@@ -3,7 +3,7 @@
 Rules:
 - A release uploaded after the cut-off is no candidate: `as-of`, or midnight (UTC) of the snapshot's day less the cool-down,
   whichever is earlier. An index's own cool-down holds for its projects in place of the stack's.
-- A file without an upload time under a rule of time is an error, never a pass.
+- A file without an upload time under a rule of time is an error, never a pass. No rule of time holds in a folder of the project.
 - Yanked files are no candidates, and nothing of a quarantined project is.
 - An exception names releases that time and yanks do not hold back; a quarantine holds them back all the same.
 - A file that says that it is not for the base's very Python is none, where a resolver would not see it: uv reads lower bounds only.
@@ -43,6 +43,8 @@ class ViewRules:
     cooldown_days: int = 0
     index_cooldowns: Mapping[str, int] = field(default_factory=dict)
     """Days, by index: in place of `cooldown_days` there."""
+    timeless: frozenset[str] = frozenset()
+    """Indexes that no rule of time holds for: folders of the project."""
     exceptions: tuple[tuple[str, str], ...] = ()
     """Project and specifier of releases that time and yanks do not hold back."""
     reserved: tuple[tuple[str, str], ...] = ()
@@ -66,6 +68,8 @@ class ViewRules:
 
     def cutoff(self, index: str, day: str) -> dt.datetime | None:
         """Tell the moment after which releases of an index are no candidates; None for none."""
+        if index in self.timeless:
+            return None
         days = self.index_cooldowns.get(index, self.cooldown_days)
         cooled = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC) - days * _DAY if days else None
         return min((moment for moment in (self.as_of, cooled) if moment), default=None)

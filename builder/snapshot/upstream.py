@@ -2,13 +2,14 @@
 
 - Pages over HTTP are asked for conditionally (ETag) and hold for the max-age that the index gives, 600 s where it gives none.
 - Places on this machine are looked at each time: that costs nothing, and what was put there a moment ago is seen.
-- A find-links place is read once in a run.
+- A find-links place is read once in a run. A folder of the project is hashed as well: its files change under their names.
 - Network indexes are never merged: a project comes from the first that has it. Where the user's settings say so, files of
   local and find-links places are added to that index's page: `MergingUpstream`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -104,7 +105,7 @@ class TransportUpstream:
         if index.find_links:
             listing = self._listing(index).get(project)
             page = make_project_page(listing, index=index.name, project=project) if listing else None
-            return self._answer(page)
+            return self._answer(hash_files(page) if page and index.alone else page)
         if is_local(index):
             return self._local_page(index, project, known)
         return self._remote_page(index, project, known)
@@ -164,16 +165,19 @@ class TransportUpstream:
 
     def _listing(self, index: NamedIndex) -> Mapping[str, Listing]:
         with self._lock:
-            once = self._listings.setdefault(index.name, _Once(lambda: self._read_listing(index.url)))
+            once = self._listings.setdefault(index.name, _Once(lambda: self._read_listing(index)))
         return once.get()
 
-    def _read_listing(self, url: str) -> Mapping[str, Listing]:
+    def _read_listing(self, index: NamedIndex) -> Mapping[str, Listing]:
+        url = index.url
         if urlsplit(url).scheme == "file" and (folder := local_path(url)).is_dir():
             return group_by_project(list_folder(folder))
         page = read_page(url, self._transport, headers={"accept": ACCEPT}, patience=self._patience)
         if page is None:
-            hint = "take it out of the settings, or make the folder"
-            raise PackageIndexError("a find-links place is not there", context=shown(url), hint=hint)
+            named = "stacks/indexes.toml" if index.alone else "the settings"
+            what = f"the folder of index {index.name!r}" if index.alone else "a find-links place"
+            hint = f"take it out of {named}, or make the folder"
+            raise PackageIndexError(f"{what} is not there", context=shown(url), hint=hint)
         return group_by_project(parse_listing(page))
 
 
@@ -221,15 +225,19 @@ class MergingUpstream:
         self._inner = inner
         self._now = now
         indexes = tuple(inner.indexes())
-        self._places = tuple(index for index in indexes[:-1] if is_local(index) or index.find_links)
+        self._places = tuple(
+            index for index in indexes[:-1] if (is_local(index) or index.find_links) and not index.alone
+        )
         self._indexes = tuple(index for index in indexes if index not in self._places)
 
     def indexes(self) -> Sequence[NamedIndex]:
-        """List the network indexes, and the last one whatever it is."""
+        """List the folders of the project, the network indexes, and the last one whatever it is."""
         return self._indexes
 
     def page(self, index: NamedIndex, project: str, known: KnownPage | None) -> tuple[KnownPage, bytes | None]:
-        """Ask an index and the local places."""
+        """Ask an index and the local places; a folder of the project for itself."""
+        if index.alone:
+            return self._inner.page(index, project, known)
         before = _Merged.parse(known)
         local = self._local_pages(project)
         stamp = Digest.of(b"".join(map(dump_page, local))).hex if local else ""
@@ -330,11 +338,31 @@ def list_folder(folder: Path) -> Listing:
         PackageIndexError: it cannot be read.
     """
     try:
-        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
-        files = [OfferedFile(name=path.name, url=path.as_uri(), size=path.stat().st_size) for path in paths]
+        found = [(path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+        files = [
+            OfferedFile(name=path.name, url=path.as_uri(), size=status.st_size, changed=str(status.st_mtime_ns))
+            for path, status in found
+        ]
     except OSError as error:
         raise PackageIndexError(error.strerror or str(error), context=str(folder)) from error
     return Listing(files=tuple(files))
+
+
+def hash_files(page: ProjectPage) -> ProjectPage:
+    """Add the sha256 of files that lie on this machine.
+
+    Raises:
+        PackageIndexError: one cannot be read.
+    """
+
+    def hashed(file: OfferedFile) -> OfferedFile:
+        try:
+            with local_path(file.url).open("rb") as stream:
+                return replace(file, sha256=hashlib.file_digest(stream, "sha256").hexdigest(), changed=None)
+        except OSError as error:
+            raise PackageIndexError(error.strerror or str(error), context=shown(file.url)) from error
+
+    return replace(page, files=tuple(map(hashed, page.files)))
 
 
 def _offline(message: str, context: str) -> PackageIndexError:

@@ -257,7 +257,7 @@ def _by_version(selected: Selected) -> dict[Version, list[OfferedFile]]:
 
 def _entry(project: str, file: OfferedFile, name: str, *, key: str = "") -> dict[str, object]:
     """Describe a file to a resolver. The address names the bytes, so what is cached under it holds for ever."""
-    content = file.sha256 if file.sha256 and not key else Digest.of(f"{file.sha256 or file.url}|{key}".encode()).hex
+    content = file.sha256 if file.sha256 and not key else Digest.of(f"{file.known_as}|{key}".encode()).hex
     entry: dict[str, object] = {
         "filename": name,
         "url": f"http://{HOST}/files/{project}/{content[:16]}/{name}",

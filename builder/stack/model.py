@@ -56,6 +56,8 @@ class IndexRule:
 
     name: str
     """`default` for the index of the lowest priority."""
+    folder: str = ""
+    """A folder of the project, relative to its top, which is this index itself; empty for one of the user's settings."""
     reserved: tuple[str, ...] = ()
     """Patterns of projects that come from this index and no other, as `acme-*`; lower-case, sorted."""
     cooldown_days: int | None = None

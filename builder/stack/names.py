@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import PurePosixPath
 
 from builder.errors import StackError
 
@@ -44,3 +45,9 @@ def nearest(name: str, known: Iterable[str], noun: str) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known {noun}s: {', '.join(names)}" if names else ""
+
+
+def is_path_below(text: str) -> bool:
+    """Tell whether a path leads to something below the folder that it is relative to."""
+    path = PurePosixPath(text)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in text and str(path) not in {"", "."}

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from builder.errors import InvalidInputError
 from builder.platform import Platform, parse_platform
 from builder.stack.model import MAX_LAYER_BUDGET, Divergence, ImageSettings, Stack
-from builder.stack.names import check_name
+from builder.stack.names import check_name, is_path_below
 from builder.stack.requirements import AIRFLOW_PROJECTS, check_requirement, read_requirements_in
 from builder.stack.rules import read_project, read_resolution, read_specifier
 from builder.stack.table import Table, one_of, parse_table
@@ -186,7 +186,7 @@ def check_constraints(text: str) -> tuple[str, str]:
     """
     if not is_address(text):
         hint = 'write "official", "none", an https address, or the path of a file in the folder of the stack'
-        return ("", "") if _is_path_below(text) else (f"{text[:80]!r} leads out of the stack's folder", hint)
+        return ("", "") if is_path_below(text) else (f"{text[:80]!r} leads out of the stack's folder", hint)
     try:
         parts = urlsplit(text)
         host = parts.hostname
@@ -197,8 +197,3 @@ def check_constraints(text: str) -> tuple[str, str]:
     if "@" in parts.netloc:
         return "holds credentials, which belong in no stack", "put them into ~/.netrc, and leave them out here"
     return "", ""
-
-
-def _is_path_below(text: str) -> bool:
-    path = PurePosixPath(text)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in text and str(path) not in {"", "."}

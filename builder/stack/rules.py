@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, is_normalized_name
 
 from builder.stack.model import IndexRule, ReleaseException, ResolutionRules
+from builder.stack.names import is_path_below
 from builder.stack.table import Table, one_of, parse_table
 
 RESOLVERS = ("uv", "pip-tools")
@@ -18,6 +19,8 @@ _DAYS = re.compile(r"(0|[1-9][0-9]{0,3})d\Z")
 _PATTERN = re.compile(r"[a-z0-9*]+(-[a-z0-9*]+)*(-\*)?\Z")
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _URL_KEYS = ("url", "index-url", "address", "host")
+_TAKEN = ("default", "find-links")
+"""Names of places of the user's settings, which no folder of a project can be."""
 
 
 def read_resolution(top: Table) -> ResolutionRules:
@@ -62,6 +65,7 @@ def parse_index_rules(data: bytes, *, file: str) -> tuple[IndexRule, ...]:
         name = row.text("name", required=True, hint='the name that the user\'s settings give it, or "default"')
         reserved = _read_patterns(row)
         cooldown = _read_days(row, "cooldown")
+        folder = _read_folder(row, name or "")
         for key in _URL_KEYS:
             row.forbid(key, "is an address, and none stands here", hint="put it into the user's settings of uv or pip")
         row.close()
@@ -75,7 +79,7 @@ def parse_index_rules(data: bytes, *, file: str) -> tuple[IndexRule, ...]:
         for pattern in reserved:
             if owners.setdefault(pattern, name) != name:
                 row.wrong("reserved", f"{pattern!r} is reserved for {owners[pattern]!r} already")
-        found[name] = IndexRule(name=name, reserved=reserved, cooldown_days=cooldown)
+        found[name] = IndexRule(name=name, folder=folder, reserved=reserved, cooldown_days=cooldown)
     top.close()
     top.issues.raise_any()
     return tuple(sorted(found.values(), key=lambda rule: rule.name))
@@ -140,6 +144,21 @@ def _read_exceptions(table: Table) -> tuple[ReleaseException, ...]:
         if project and specifier and reason:
             found[project] = ReleaseException(project=project, specifier=specifier, reason=reason)
     return tuple(found.values())
+
+
+def _read_folder(row: Table, name: str) -> str:
+    """Read the key `folder`: where in the project wheels and sdists lie; empty where the index is the user's own."""
+    text = row.text("folder")
+    if text is None:
+        return ""
+    if not is_path_below(text):
+        hint = "write it relative to the project's top, as wheels"
+        row.wrong("folder", f"{text[:80]!r} is no folder of this project", hint=hint)
+    if name in _TAKEN:
+        row.wrong("name", f"{name!r} is a place of the user's settings", hint="give the folder a name of its own")
+    hint = "take it out: what lies in the project's own folder was chosen by who put it there"
+    row.forbid("cooldown", "means nothing for a folder, whose files have no upload times", hint=hint)
+    return text
 
 
 def _read_patterns(row: Table) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ def resolution_to_dict(rules: ResolutionRules) -> dict[str, Any]:
 def index_rule_to_dict(rule: IndexRule) -> dict[str, Any]:
     """Make a dict of an index's rule in the words of stacks/indexes.toml."""
     stated: dict[str, Any] = {"name": rule.name}
+    if rule.folder:
+        stated["folder"] = rule.folder
     if rule.reserved:
         stated["reserved"] = list(rule.reserved)
     if rule.cooldown_days is not None:

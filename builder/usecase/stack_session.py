@@ -131,6 +131,7 @@ def make_rules(
         as_of=resolution.as_of,
         cooldown_days=resolution.cooldown_days or 0,
         index_cooldowns={rule.name: rule.cooldown_days for rule in index_rules if rule.cooldown_days is not None},
+        timeless=frozenset(rule.name for rule in index_rules if rule.folder),
         exceptions=tuple((row.project, row.specifier) for row in resolution.exceptions),
         reserved=tuple((pattern, rule.name) for rule in index_rules for pattern in rule.reserved),
         homes={candidate.project: candidate.index or DEFAULT_INDEX for lock in locks for candidate in lock.candidates},

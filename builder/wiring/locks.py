@@ -60,7 +60,7 @@ def make_lock_tools(
     from builder.usecase.lock_model import LockTools
     from builder.usecase.noted import NotedProbe
 
-    settings = load_index_settings()
+    settings = load_index_settings(folders=project.index_folders())
     now = int(time.time()) if now is None else now
     program = _program()
     snapshots = make_snapshot_store()

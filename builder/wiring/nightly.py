@@ -151,7 +151,7 @@ class ProjectWork:
         from builder.usecase.fetch import fetch, load_scope
         from builder.wiring import fetching, stores
 
-        settings = load_index_settings()
+        settings = load_index_settings(folders=self.project.index_folders())
         with self._fetching:
             fetch(
                 load_scope(self.project, [name], platforms=(), host=platform_of_machine(os.uname().machine)),

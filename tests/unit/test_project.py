@@ -164,6 +164,12 @@ def test_rules_of_indexes_are_read_where_they_are(project: Project) -> None:
     assert project.load_index_rules() == (IndexRule(name="internal", reserved=("acme-*",)),)
 
 
+def test_folders_that_are_indexes_lie_below_the_project(project: Project) -> None:
+    text = b'[[indexes]]\nname = "default"\ncooldown = "7d"\n[[indexes]]\nname = "here"\nfolder = "dists"\n'
+    create_files(project.root, {"stacks/indexes.toml": text})
+    assert project.index_folders() == (("here", project.root / "dists"),)
+
+
 def test_constraints_outside_the_folder_of_the_stack_are_refused(project: Project) -> None:
     core = CORE.replace('"3.3.2"', '"3.3.2"\nconstraints = "c.txt"')
     (project.root / "stacks/core/stack.toml").write_text(core)

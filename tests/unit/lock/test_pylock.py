@@ -250,7 +250,11 @@ def test_what_is_stated_reads_line_by_line() -> None:
             sdists=False,
             exceptions=(ReleaseException(project="a", specifier="==1", reason="CVE-1"),),
         ),
-        index_rules=(IndexRule(name="default", cooldown_days=7), IndexRule(name="internal", reserved=("acme-*",))),
+        index_rules=(
+            IndexRule(name="default", cooldown_days=7),
+            IndexRule(name="here", folder="dists"),
+            IndexRule(name="internal", reserved=("acme-*",)),
+        ),
     )
     text = dump_stack_lock(lock).decode()
     sdist, wheel = make_file("alpha-1.0.tar.gz").sha256.hex, make_file("wheel-0.46-py3-none-any.whl").sha256.hex
@@ -268,6 +272,7 @@ def test_what_is_stated_reads_line_by_line() -> None:
         'exceptions = [{project = "a", specifier = "==1", reason = "CVE-1"}]}\n'
         "indexes = [\n"
         '    {name = "default", cooldown = "7d"},\n'
+        '    {name = "here", folder = "dists"},\n'
         '    {name = "internal", reserved = ["acme-*"]},\n'
         "]\n"
     ) in text

@@ -65,3 +65,20 @@ def test_names_that_mean_something_else_or_come_twice_are_replaced() -> None:
 
 def test_no_index_has_no_default_one() -> None:
     assert names(IndexSettings(source="pip", find_links=("file:///w",), no_index=True)) == [("find-links", "file:///w")]
+
+
+def test_folders_of_the_project_come_first_and_are_never_merged() -> None:
+    settings = IndexSettings(
+        source="uv",
+        folders=(("here", "file:///p/dists"),),
+        find_links=("file:///w",),
+        extra_indexes=("https://a",),
+        extra_names=("here",),
+    )
+    assert names(settings) == [
+        ("here", "file:///p/dists"),
+        ("find-links", "file:///w"),
+        ("extra-1", "https://a"),
+        ("default", "https://built-in"),
+    ]
+    assert [index.alone for index in named_indexes(settings, None)] == [True, False, False]

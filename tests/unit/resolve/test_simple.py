@@ -122,3 +122,11 @@ def test_remembered_places_hold_for_the_same_settings_only(tmp_path: Path) -> No
     assert recall_urls(store, mine, FILE.sha256) == ("https://a.example/f.whl",)
     other = IndexSettings(source="uv", default_index="https://b.example/simple")
     assert recall_urls(store, other, FILE.sha256) == ()
+
+
+def test_file_is_found_in_a_folder_of_the_project_before_any_index(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"demo")
+    missing = ("gone", (tmp_path / "gone").as_uri())
+    settings = IndexSettings(source="uv", no_index=True, folders=(missing, ("here", tmp_path.as_uri())))
+    with HttpTransport(timeout_s=5) as transport:
+        assert urls(find_file_urls(settings, {"demo": [FILE]}, transport)) == ((tmp_path / NAME).as_uri(),)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,15 @@ def test_certificates_are_taken_from_the_usual_variables(tmp_path: Path) -> None
     pem = write(tmp_path / "ca.pem", "")
     settings = load_index_settings(around(tmp_path, SSL_CERT_FILE="/nowhere", REQUESTS_CA_BUNDLE=str(pem)))
     assert settings.certificate == pem
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"UV_DEFAULT_INDEX": "https://a/s"}, {"PIP_FIND_LINKS": "/w", "PIP_NO_INDEX": "1"}]
+)
+def test_folders_of_a_project_hold_beside_whatever_settings_there_are(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    folder = tmp_path / "dists"
+    settings = load_index_settings(around(tmp_path, **variables), folders=[("here", folder)])
+    assert settings.folders == (("here", folder.as_uri()),)
+    assert settings == replace(load_index_settings(around(tmp_path, **variables)), folders=settings.folders)

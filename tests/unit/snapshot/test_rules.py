@@ -132,3 +132,10 @@ def test_what_bears_on_a_project_is_in_its_key() -> None:
     )
     named = rules_key("alpha", "default", ViewRules(), DAY, ["1"])
     assert len({plain, named, *(rules_key("alpha", "default", rules, DAY) for rules in others)}) == 6
+
+
+def test_no_rule_of_time_holds_in_a_folder_of_the_project() -> None:
+    rules = ViewRules(cooldown_days=7, as_of=dt.datetime(2026, 11, 2, tzinfo=dt.UTC), timeless=frozenset({"here"}))
+    assert _names(select(_page(_wheel("2", uploaded=None), index="here"), rules, DAY)) == ["2"]
+    with pytest.raises(PackageIndexError):
+        select(_page(_wheel("2", uploaded=None), index="there"), rules, DAY)

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from builder.digest import Digest
 from builder.errors import PackageIndexError
-from builder.snapshot.model import KnownPage, NamedIndex, OfferedFile, Upstream
+from builder.snapshot.model import KnownPage, NamedIndex, OfferedFile, ProjectPage, Upstream
 from builder.snapshot.pages import parse_canonical_page
-from builder.snapshot.upstream import MergingUpstream, OfflineUpstream, TransportUpstream, make_upstream, max_age_of
+from builder.snapshot.upstream import (
+    MergingUpstream,
+    OfflineUpstream,
+    TransportUpstream,
+    hash_files,
+    make_upstream,
+    max_age_of,
+)
 from builder.store.patience import Patience
 from builder.store.transport import HttpTransport
 from tests.support.fault_server import Answer, FaultServer
@@ -188,3 +196,51 @@ def test_offline_takes_what_is_known_and_names_the_way_out(tmp_path: Path, trans
 )
 def test_pages_hold_as_long_as_the_index_says(headers: dict[str, str], seconds: int) -> None:
     assert max_age_of(headers) == seconds
+
+
+def own_folder(folder: Path) -> NamedIndex:
+    folder.mkdir(exist_ok=True)
+    return NamedIndex(name="here", url=folder.as_uri(), find_links=True, alone=True)
+
+
+def test_file_that_is_replaced_in_a_folder_of_the_project_is_another_page(
+    tmp_path: Path, transport: HttpTransport
+) -> None:
+    index, path = own_folder(tmp_path / "dists"), tmp_path / "dists/demo-1.tar.gz"
+    pages = []
+    for content in (b"a", b"b"):
+        path.write_bytes(content)
+        known, data = TransportUpstream(transport, [index]).page(index, "demo", None)
+        assert data is not None
+        [file] = parse_canonical_page(data).files
+        assert (file.sha256, file.size) == (Digest.of(content).hex, 1)
+        pages.append(known.digest)
+    assert pages[0] != pages[1]
+
+
+def test_folder_of_the_project_is_never_added_to_an_index(
+    tmp_path: Path, server: FaultServer, transport: HttpTransport
+) -> None:
+    server.on("/default/demo/", page("demo-9.tar.gz"))
+    places = [own_folder(tmp_path / "dists"), local(tmp_path / "w", "demo-2.tar.gz", find_links=True), remote(server)]
+    (tmp_path / "dists/demo-1.tar.gz").write_bytes(b"x")
+    upstream = merging(transport, *places, clock=[0.0])
+    assert [index.name for index in upstream.indexes()] == ["here", "default"]
+    assert names(upstream.page(places[0], "demo", None)) == ["demo-1.tar.gz"]
+    assert names(upstream.page(places[2], "demo", None)) == ["demo-2.tar.gz", "demo-9.tar.gz"]
+
+
+def test_folder_of_the_project_that_is_not_there_is_told_with_the_file_that_names_it(
+    tmp_path: Path, transport: HttpTransport
+) -> None:
+    index = NamedIndex(name="here", url=(tmp_path / "dists").as_uri(), find_links=True, alone=True)
+    with pytest.raises(PackageIndexError) as caught:
+        TransportUpstream(transport, [index]).page(index, "demo", None)
+    assert "the folder of index 'here' is not there" in str(caught.value)
+    assert caught.value.hint == "take it out of stacks/indexes.toml, or make the folder"
+
+
+def test_file_of_the_project_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    gone = OfferedFile(name="demo-1.tar.gz", url=(tmp_path / "demo-1.tar.gz").as_uri())
+    with pytest.raises(PackageIndexError, match="No such file"):
+        hash_files(ProjectPage(index="here", project="demo", files=(gone,)))

@@ -28,13 +28,14 @@ def stack(name: str, extends: str | None = None, version: str | None = None) -> 
 
 
 def test_the_examples_are_stacks() -> None:
-    first, divergence, resolution, indexes = (block for kind, block in BLOCKS if kind == "toml")
+    first, divergence, resolution, indexes, folder = (block for kind, block in BLOCKS if kind == "toml")
     data = (first + divergence + resolution).encode()
     read = parse_stack(data, name="finance", file="stacks/finance/stack.toml")
     assert read.extends == "core"
     assert [divergence.project for divergence in read.divergences] == ["packaging"]
     assert read.resolution.cooldown_days == 7
     assert [rule.name for rule in parse_index_rules(indexes.encode(), file="x")] == ["default", "internal"]
+    assert [rule.folder for rule in parse_index_rules(folder.encode(), file="x")] == ["dists"]
 
 
 def test_the_errors_of_files_are_shown_as_they_are() -> None:

@@ -57,6 +57,7 @@ def test_the_order_of_files_does_not_matter() -> None:
         {"files": {"a": ONE}},
         {"files": {"a": ONE, "b": ONE}},
         {"index_rules": (IndexRule(name="internal"),)},
+        {"index_rules": (IndexRule(name="internal", folder="dists"),)},
     ],
     ids=str,
 )

@@ -152,3 +152,27 @@ def test_no_index_and_no_pattern_stands_twice() -> None:
     )
     assert "indexes[1].name: 'a' stands twice\n  join both tables" in text
     assert "indexes[2].reserved: 'x-*' is reserved for 'a' already" in text
+
+
+def test_an_index_may_be_a_folder_of_the_project() -> None:
+    text = '[[indexes]]\nname = "here"\nfolder = "dists/own"\nreserved = ["acme-*"]\n'
+    assert parse_index_rules(text.encode(), file=INDEXES) == (
+        IndexRule(name="here", folder="dists/own", reserved=("acme-*",)),
+    )
+
+
+@pytest.mark.parametrize("folder", ["/srv/wheels", "../wheels", "a/../../b", ".", "a\\\\b"])
+def test_a_folder_of_an_index_never_lies_outside_of_the_project(folder: str) -> None:
+    assert "is no folder of this project" in index_complaint(f'[[indexes]]\nname = "here"\nfolder = "{folder}"\n')
+
+
+@pytest.mark.parametrize("name", ["default", "find-links"])
+def test_a_place_of_the_users_settings_is_no_folder_of_the_project(name: str) -> None:
+    assert "give the folder a name of its own" in index_complaint(f"[[indexes]]\nname = '{name}'\nfolder = 'dists'\n")
+
+
+def test_a_folder_has_no_cooldown() -> None:
+    assert index_complaint("[[indexes]]\nname = 'here'\nfolder = 'dists'\ncooldown = '7d'\n") == (
+        f"{INDEXES}: indexes[0].cooldown: means nothing for a folder, whose files have no upload times\n"
+        "  take it out: what lies in the project's own folder was chosen by who put it there"
+    )
