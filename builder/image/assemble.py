@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from builder.canonical import dump_json
@@ -21,7 +21,7 @@ from builder.image.compress import Compressor
 from builder.image.contract import DUMB_INIT, contract_config
 from builder.image.directories import directory_map, layer_directories
 from builder.image.layer import Layer, find_layer, layer_key, make_layer
-from builder.image.ownership import check_ownership
+from builder.image.memory import ImageMemory
 from builder.image.parts import USERS_FILE, LayerParts, plan_parts
 from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment, read_path_names
 from builder.image.shared import settle_shared_files
@@ -93,6 +93,7 @@ class Assembly:
         threads: most pieces of work at a time.
         progress: told the bytes of sources done.
         prefetch: told the keys of segments before they are looked for in the cache.
+        memory: what other images of this process found out.
     """
 
     intake: Intake
@@ -101,6 +102,7 @@ class Assembly:
     threads: int
     progress: Progress | None = None
     prefetch: Callable[[Iterable[str]], None] | None = None
+    memory: ImageMemory = field(default_factory=ImageMemory)
 
 
 def assemble(
@@ -150,8 +152,9 @@ def ensure_platforms(
                 platform: _ensure_layers(layers, segments, assembly, below[platform])
                 for platform, layers in settled.items()
             }
-        except DamagedSegmentError:
+        except DamagedSegmentError as error:
             # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
+            assembly.memory.segments.drop(error.key)
             if not attempts_left:
                 raise
     raise AssertionError  # The last attempt returns or raises.
@@ -166,16 +169,16 @@ def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) 
 
 
 def _source_keys(parts: Iterable[Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:
-    return {
-        source_key(source, assembly.intake): source for layers in parts for layer in layers for source in layer.sources
-    }
+    sources = dict.fromkeys(source for layers in parts for layer in layers for source in layer.sources)
+    return {source_key(source, assembly.intake): source for source in sources}
 
 
 def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mapping[Source, Segment]:
     """Step 2."""
     if assembly.prefetch is not None:
         assembly.prefetch(sources)
-    segments = {key: find_segment(key, assembly.artefacts) for key in sources}
+    known = assembly.memory.segments
+    segments = {key: known.get(key) or find_segment(key, assembly.artefacts) for key in sources}
     missing = [key for key, segment in segments.items() if segment is None]
     report = assembly.progress or (lambda _: None)
     report(sum(source.size for key, source in sources.items() if segments[key] is not None))
@@ -193,8 +196,14 @@ def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mappi
         threads=assembly.threads,
         budget=MEMORY_BUDGET,
     )
-    found = segments | dict(zip(missing, made, strict=True))
-    return {source: segment for key, source in sources.items() if (segment := found[key]) is not None}
+    found = {
+        key: segment
+        for key, segment in (segments | dict(zip(missing, made, strict=True))).items()
+        if segment is not None
+    }
+    for key, segment in found.items():
+        known.put(key, segment)
+    return {source: found[key] for key, source in sources.items()}
 
 
 def _ensure_added(
@@ -224,29 +233,32 @@ def _ensure_layers(
     """Step 4, for one platform."""
     known = {**(below.directories() if below else {}), **_directory_map(parts, segments)}
 
-    def ensure(layer: LayerParts) -> Layer:
-        content = [segments[source] for source in layer.sources]
-        directories = layer_directories(content, known)
-        key = layer_key(content, directories, assembly.compressor)
-        return find_layer(key, assembly.artefacts) or make_layer(
-            key, content, directories, assembly.compressor, assembly.artefacts
-        )
+    contents = [[segments[source] for source in layer.sources] for layer in parts]
+    folders = [layer_directories(content, known) for content in contents]
+    keys = [layer_key(content, stated, assembly.compressor) for content, stated in zip(contents, folders, strict=True)]
+    found = {number: layer for number, key in enumerate(keys) if (layer := find_layer(key, assembly.artefacts))}
+    missing = [number for number in range(len(parts)) if number not in found]
 
+    def make(number: int) -> Layer:
+        return make_layer(keys[number], contents[number], folders[number], assembly.compressor, assembly.artefacts)
+
+    # Threads are begun for what is to be done alone: most layers of a fleet's stack are there.
     made = run_all(
-        parts,
-        ensure,
-        cost=lambda layer: 2 * max(segments[source].size for source in layer.sources),
+        missing,
+        make,
+        cost=lambda number: 2 * max(segment.size for segment in contents[number]),
         threads=assembly.threads,
         budget=MEMORY_BUDGET,
     )
+    found |= dict(zip(missing, made, strict=True))
     ours = tuple(
         BuiltLayer(
             name=layer.name,
             parts=layer,
             segment_keys=tuple(segments[source].key for source in layer.sources),
-            layer=result,
+            layer=found[number],
         )
-        for layer, result in zip(parts, made, strict=True)
+        for number, layer in enumerate(parts)
     )
     return (*_base_layers(below), *ours)
 
@@ -276,14 +288,14 @@ def _settle(
     if assembly.artefacts.get(_CHECKED_KIND, key) is not None:
         return tuple(parts)
     try:
-        check_ownership(owned)
+        assembly.memory.together.check(owned)
     except IssuesError:
         settled = settle_shared_files(parts, segments, assembly.intake)
         if settled == tuple(parts):
             raise
         made = _ensure_added((settled,), segments, assembly)
         owned = [(source, made[source]) for layer in settled for source in layer.sources]
-        check_ownership(owned)
+        assembly.memory.together.check(owned)
         _check_below(owned, below)
         return settled
     _check_below(owned, below)

@@ -1,0 +1,31 @@
+"""What a process that builds many images remembers from one to the next. Nothing of it decides about an image's bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from builder.image.together import Together
+from builder.image.verified import VerifiedFiles
+from builder.recent import Recent
+
+if TYPE_CHECKING:
+    from builder.image.segment import Segment
+
+_MOST_SEGMENTS: Final = 4096
+
+
+def _segments() -> Recent[str, Segment]:
+    return Recent(_MOST_SEGMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMemory:
+    """Stacks of a fleet share most of their segments and layers: what was found of these once is not looked for again."""
+
+    segments: Recent[str, Segment] = field(default_factory=_segments)
+    """Descriptions by key. A segment that is gone from the cache, or damaged, is noticed when it is read."""
+    together: Together = field(default_factory=Together)
+    """Segments that were found to have one owner for each path."""
+    files: VerifiedFiles = field(default_factory=VerifiedFiles)
+    """Layers that were hashed."""
