@@ -63,7 +63,7 @@ class LockHeads:
     def _parse(self, data: bytes, digest: Digest, file: str) -> LockHead:
         from builder.lock.airflow import airflow_parts
 
-        lock = self._locks.stack(data, file=file)
+        lock = self.locks.stack(data, file=file)
         head = LockHead(stack=lock.stack, inputs=lock.inputs, airflow=airflow_parts(lock))
         if self._artefacts:
             value = {"stack": head.stack, "inputs": head.inputs.hex, "airflow": head.airflow}
@@ -71,7 +71,8 @@ class LockHeads:
         return head
 
     @cached_property
-    def _locks(self) -> LockMemory:
+    def locks(self) -> LockMemory:
+        """Reads locks in full, where a head does not do."""
         from builder.lock.memory import LockMemory
 
         return LockMemory()
