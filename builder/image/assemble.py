@@ -2,7 +2,7 @@
 
 1. List the layers of each platform as sources (parts.py).
 2. Have a segment for each source: from the cache, or made, big ones first.
-3. Check that every path has one owner; a file that distributions install alike is left to the first (shared.py).
+3. Check that every path has one owner; a file that distributions install alike is left to the first (settle.py).
 4. Have a layer for each list of segments, all directories from one map.
 5. Write config and manifest for each platform, and one index.
 """
@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
-from builder.errors import IssuesError
 from builder.image.compress import Compressor
 from builder.image.contract import DUMB_INIT, contract_config
 from builder.image.directories import directory_map, layer_directories
 from builder.image.layer import Layer, find_layer, layer_key, make_layer
 from builder.image.memory import ImageMemory
-from builder.image.parts import USERS_FILE, LayerParts, plan_parts
-from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment, read_path_names
-from builder.image.shared import settle_shared_files
+from builder.image.parts import LayerParts, plan_parts
+from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment
+from builder.image.settle import Settling, settle
 from builder.image.sources import DebSource, Intake, Source, WheelSource, read_source, source_key
 from builder.image.tasks import run_all
 from builder.lock.model import BaseLock, StackLock
@@ -43,7 +41,6 @@ MEMORY_BUDGET = 240_000_000
 """Bytes of sources in work at a time, unpacked; with interpreter, workers and buffers the whole stays below 700 MB."""
 _UNPACKED = 6
 """A source unpacked, with bytecode and copies, is about this many times its file's size."""
-_CHECKED_KIND = "ownership"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +141,8 @@ def ensure_platforms(
         try:
             segments = _ensure_segments(keys, assembly)
             settled = {
-                platform: _settle(layers, segments, assembly, below[platform]) for platform, layers in parts.items()
+                platform: settle(layers, segments, _settling(segments, assembly, below[platform]))
+                for platform, layers in parts.items()
             }
             if settled != parts:
                 segments = _ensure_added(settled.values(), segments, assembly)
@@ -217,6 +215,16 @@ def _ensure_added(
     }
 
 
+def _settling(segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None) -> Settling:
+    return Settling(
+        intake=assembly.intake,
+        artefacts=assembly.artefacts,
+        memory=assembly.memory,
+        ensure=lambda layers: _ensure_added((layers,), segments, assembly),
+        below=below,
+    )
+
+
 def _open_base(base: BaseLock, platform: Platform, assembly: Assembly) -> BaseImage | None:
     """Open the layers of a base that is an image; None for one of Debian packages."""
     image = base.image_for(platform)
@@ -276,46 +284,6 @@ def _base_layers(below: BaseImage | None) -> tuple[BuiltLayer, ...]:
         )
         for number, (layer, media_type) in enumerate(pairs)
     )
-
-
-def _settle(
-    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
-) -> tuple[LayerParts, ...]:
-    """Step 3, for one platform, unless the same segments have passed before."""
-    owned = [(source, segments[source]) for layer in parts for source in layer.sources]
-    under = [layer.key for layer in below.layers] if below else []
-    key = Digest.of(dump_json([*sorted(segment.key for _, segment in owned), *under])).hex
-    if assembly.artefacts.get(_CHECKED_KIND, key) is not None:
-        return tuple(parts)
-    try:
-        assembly.memory.together.check(owned)
-    except IssuesError:
-        settled = settle_shared_files(parts, segments, assembly.intake)
-        if settled == tuple(parts):
-            raise
-        made = _ensure_added((settled,), segments, assembly)
-        owned = [(source, made[source]) for layer in settled for source in layer.sources]
-        assembly.memory.together.check(owned)
-        _check_below(owned, below)
-        return settled
-    _check_below(owned, below)
-    assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
-    return tuple(parts)
-
-
-def _check_below(owned: Sequence[tuple[Source, Segment]], below: BaseImage | None) -> None:
-    """Refuse what would hide a file of the base; etc/passwd alone is replaced on purpose."""
-    if below is not None:
-        from builder.image.base_layers import check_base_ownership
-
-        check_base_ownership(
-            below.tree,
-            (
-                (source.name, read_path_names(segment), {*segment.parents, *(one.path for one in segment.directories)})
-                for source, segment in owned
-            ),
-            replaced=frozenset({USERS_FILE}),
-        )
 
 
 def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:

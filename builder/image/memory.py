@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from builder.image.shared import SharedFiles
 from builder.image.together import Together
 from builder.image.verified import VerifiedFiles
 from builder.recent import Recent
@@ -27,5 +28,7 @@ class ImageMemory:
     """Descriptions by key. A segment that is gone from the cache, or damaged, is noticed when it is read."""
     together: Together = field(default_factory=Together)
     """Segments that were found to have one owner for each path."""
+    shared: SharedFiles = field(default_factory=SharedFiles)
+    """How files that several distributions install alike were left to one of them."""
     files: VerifiedFiles = field(default_factory=VerifiedFiles)
     """Layers that were hashed."""
