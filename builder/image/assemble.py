@@ -232,7 +232,7 @@ def _open_base(base: BaseLock, platform: Platform, assembly: Assembly) -> BaseIm
         return None
     from builder.image.base_layers import open_base_image
 
-    return open_base_image(base, image, assembly.intake.files, assembly.artefacts)
+    return open_base_image(base, image, assembly.intake.files, assembly.artefacts, assembly.memory.trees)
 
 
 def _ensure_layers(

@@ -11,13 +11,19 @@ from builder.image.verified import VerifiedFiles
 from builder.recent import Recent
 
 if TYPE_CHECKING:
+    from builder.image.base_tree import BaseTree
     from builder.image.segment import Segment
 
 _MOST_SEGMENTS: Final = 4096
+_MOST_TREES: Final = 4
 
 
 def _segments() -> Recent[str, Segment]:
     return Recent(_MOST_SEGMENTS)
+
+
+def _trees() -> Recent[str, BaseTree]:
+    return Recent(_MOST_TREES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,8 @@ class ImageMemory:
 
     segments: Recent[str, Segment] = field(default_factory=_segments)
     """Descriptions by key. A segment that is gone from the cache, or damaged, is noticed when it is read."""
+    trees: Recent[str, BaseTree] = field(default_factory=_trees)
+    """What is in bases that are images."""
     together: Together = field(default_factory=Together)
     """Segments that were found to have one owner for each path."""
     shared: SharedFiles = field(default_factory=SharedFiles)
