@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
 from builder.image.compress import Compressor
@@ -239,16 +241,15 @@ def _ensure_layers(
     parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
 ) -> tuple[BuiltLayer, ...]:
     """Step 4, for one platform."""
-    known = {**(below.directories() if below else {}), **_directory_map(parts, segments)}
-
     contents = [[segments[source] for source in layer.sources] for layer in parts]
-    folders = [layer_directories(content, known) for content in contents]
-    keys = [layer_key(content, stated, assembly.compressor) for content, stated in zip(contents, folders, strict=True)]
+    stated = _StatedDirectories(parts, segments, below)
+    keys = [_layer_key(content, stated, assembly) for content in contents]
     found = {number: layer for number, key in enumerate(keys) if (layer := find_layer(key, assembly.artefacts))}
     missing = [number for number in range(len(parts)) if number not in found]
 
     def make(number: int) -> Layer:
-        return make_layer(keys[number], contents[number], folders[number], assembly.compressor, assembly.artefacts)
+        directories = layer_directories(contents[number], stated.known)
+        return make_layer(keys[number], contents[number], directories, assembly.compressor, assembly.artefacts)
 
     # Threads are begun for what is to be done alone: most layers of a fleet's stack are there.
     made = run_all(
@@ -286,11 +287,37 @@ def _base_layers(below: BaseImage | None) -> tuple[BuiltLayer, ...]:
     )
 
 
-def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:
-    sources = [source for layer in parts for source in layer.sources]
-    debs = [segments[source] for source in sources if isinstance(source, DebSource)]
-    ours = [segments[source] for source in sources if not isinstance(source, DebSource | WheelSource)]
-    return directory_map((debs, ours))
+class _StatedDirectories:
+    """The one map of directories of a platform; made when a layer of it is not known."""
+
+    def __init__(
+        self, parts: Sequence[LayerParts], segments: Mapping[Source, Segment], below: BaseImage | None
+    ) -> None:
+        sources = [source for layer in parts for source in layer.sources if not isinstance(source, WheelSource)]
+        self._debs = [segments[source] for source in sources if isinstance(source, DebSource)]
+        self._ours = [segments[source] for source in sources if not isinstance(source, DebSource)]
+        self._below = below
+
+    @cached_property
+    def known(self) -> Mapping[str, Entry]:
+        """By path, with mode and owner."""
+        return {**(self._below.directories() if self._below else {}), **directory_map((self._debs, self._ours))}
+
+    @cached_property
+    def made_of(self) -> str:
+        """Names all that decides about it."""
+        parts = [[segment.key for segment in group] for group in (self._debs, self._ours)]
+        below = [layer.key for layer in self._below.layers] if self._below else []
+        return Digest.of(dump_json([*parts, below])).hex
+
+
+def _layer_key(content: Sequence[Segment], stated: _StatedDirectories, assembly: Assembly) -> str:
+    name = assembly.compressor.name, stated.made_of, *(segment.key for segment in content)
+    key = assembly.memory.layer_keys.get(name)
+    if key is None:
+        key = layer_key(content, layer_directories(content, stated.known), assembly.compressor)
+        assembly.memory.layer_keys.put(name, key)
+    return key
 
 
 def _write_platform(

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from builder.image.segment import Segment
 
 _MOST_SEGMENTS: Final = 4096
+_MOST_LAYERS: Final = 4096
 _MOST_TREES: Final = 4
 
 
 def _segments() -> Recent[str, Segment]:
     return Recent(_MOST_SEGMENTS)
+
+
+def _layer_keys() -> Recent[tuple[str, ...], str]:
+    return Recent(_MOST_LAYERS)
 
 
 def _trees() -> Recent[str, BaseTree]:
@@ -32,6 +37,8 @@ class ImageMemory:
 
     segments: Recent[str, Segment] = field(default_factory=_segments)
     """Descriptions by key. A segment that is gone from the cache, or damaged, is noticed when it is read."""
+    layer_keys: Recent[tuple[str, ...], str] = field(default_factory=_layer_keys)
+    """By compressor, what the map of directories is made of, and keys of segments."""
     trees: Recent[str, BaseTree] = field(default_factory=_trees)
     """What is in bases that are images."""
     together: Together = field(default_factory=Together)

@@ -8,7 +8,7 @@ two are equal, the whole list is checked by the exact rules, which also say what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -16,11 +16,22 @@ from typing import Final
 from builder.image.ownership import check_ownership
 from builder.image.segment import Segment, read_path_names
 from builder.image.sources import Source
+from builder.recent import Recent
 from builder.wheel.names import fold
 
 Owned = Sequence[tuple[Source, Segment]]
 _MOST: Final = 8
 """Beginnings that are remembered, each of some megabytes: those of a few root stacks, for each platform."""
+_MOST_SEGMENTS: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paths:
+    """Of a segment, by the hash of their folded form."""
+
+    files: tuple[int, ...]
+    """One may stand twice."""
+    folders: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +49,7 @@ class Together:
         self._lock = Lock()
         self._checked: deque[Owned] = deque(maxlen=_MOST)
         self._beginnings: deque[_Beginning] = deque(maxlen=_MOST)
+        self._paths: Recent[str, _Paths] = Recent(_MOST_SEGMENTS)
 
     def check(self, owned: Owned) -> None:
         """Refuse what `check_ownership` refuses, as it does.
@@ -46,12 +58,20 @@ class Together:
             owned: the segments of an image, lowest first.
         """
         beginning = self._find(tuple(segment.key for _, segment in owned))
-        if beginning is not None and _goes_with(beginning, owned[len(beginning.keys) :]):
-            return
+        if beginning is not None:
+            rest = [self._paths_of(segment) for _, segment in owned[len(beginning.keys) :]]
+            if _goes_with(beginning, rest):
+                return
         check_ownership(owned)
         if beginning is None:
             with self._lock:
                 self._checked.append(owned)
+
+    def _paths_of(self, segment: Segment) -> _Paths:
+        """Read what a segment has; its other platform's image has it as well."""
+        paths = self._paths.get(segment.key) or _read(segment)
+        self._paths.put(segment.key, paths)
+        return paths
 
     def _find(self, keys: tuple[str, ...]) -> _Beginning | None:
         """Find the longest beginning of a list that is known to have no conflict, if that is most of it."""
@@ -78,35 +98,29 @@ def _shared(owned: Owned, keys: Sequence[str]) -> int:
 
 
 def _begin(owned: Owned) -> _Beginning:
+    paths = [_read(segment) for _, segment in owned]
     return _Beginning(
         keys=tuple(segment.key for _, segment in owned),
-        files=frozenset(one for _, segment in owned for one in _folded(read_path_names(segment))),
-        folders=frozenset(one for _, segment in owned for one in _folded(_folders(segment))),
+        files=frozenset().union(*(one.files for one in paths)),
+        folders=frozenset().union(*(one.folders for one in paths)),
     )
 
 
-def _goes_with(beginning: _Beginning, rest: Owned) -> bool:
+def _read(segment: Segment) -> _Paths:
+    files = [hash(fold(path)) for path in read_path_names(segment)]
+    folders = {hash(fold(path)) for path in (*segment.parents, *(entry.path for entry in segment.directories))}
+    return _Paths(files=tuple(files), folders=frozenset(folders))
+
+
+def _goes_with(beginning: _Beginning, rest: Sequence[_Paths]) -> bool:
     """Tell whether nothing that was added can be in conflict with what was there, or with something else that was added."""
-    files: set[int] = set()
-    folders: set[int] = set()
-    for _, segment in rest:
-        own = list(_folded(read_path_names(segment)))
-        count = len(files) + len(own)
-        files.update(own)
-        if len(files) < count:
-            return False
-        folders.update(_folded(_folders(segment)))
+    files = [one for paths in rest for one in paths.files]
+    folders = frozenset().union(*(paths.folders for paths in rest))
+    distinct = frozenset(files)
     return (
-        files.isdisjoint(beginning.files)
-        and files.isdisjoint(beginning.folders)
-        and files.isdisjoint(folders)
+        len(distinct) == len(files)
+        and distinct.isdisjoint(beginning.files)
+        and distinct.isdisjoint(beginning.folders)
+        and distinct.isdisjoint(folders)
         and folders.isdisjoint(beginning.files)
     )
-
-
-def _folders(segment: Segment) -> Iterable[str]:
-    return (*segment.parents, *(entry.path for entry in segment.directories))
-
-
-def _folded(paths: Iterable[str]) -> Iterable[int]:
-    return (hash(fold(path)) for path in paths)
