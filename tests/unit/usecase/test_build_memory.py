@@ -12,6 +12,7 @@ import pytest
 from builder.lock.base import parse_base_lock
 from builder.lock.memory import LockMemory
 from builder.lock.model import BaseLock, PlannedLayer, StackLock
+from builder.stack.model import BaseFile
 from builder.store.artefacts import DirectoryArtefactStore
 from builder.usecase.build import BuildRequest, BuildTools, build
 from builder.usecase.build_memory import BuildMemory
@@ -107,6 +108,19 @@ def test_a_second_stack_is_the_same_image_as_on_its_own(world: World) -> None:
     tools = _tools(world)
     _build(world, tools, "tiny")
     assert _build(world, tools, "second") == _expected(world, "second")
+
+
+def test_layers_follow_what_their_own_base_says_of_folders(world: World) -> None:
+    base = world.base.base
+    folder = BaseFile(path="home", kind="directory", mode=0o711)
+    other = replace(world.base, name="other", base=replace(base, name="other", files=(*base.files, folder)))
+    moved = replace(world, base=other, stack=replace(world.stack, stack="moved", base="other"))
+    write_locks(moved, world.root / "locks")
+    tools = _tools(world)
+    first = _build(world, tools, "tiny")
+    second = _build(world, tools, "moved")
+    assert second == _expected(world, "moved")
+    assert second["platforms"] != first["platforms"]
 
 
 def test_a_segment_that_went_meanwhile_is_made_again(world: World) -> None:
