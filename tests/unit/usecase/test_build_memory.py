@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,7 @@ def test_a_segment_that_went_meanwhile_is_made_again(world: World) -> None:
 def test_a_layer_that_was_changed_after_it_was_hashed_is_not_linked(world: World, *, hidden: bool) -> None:
     tools = _tools(world)
     _build(world, tools, "tiny")
+    time.sleep(0.05)  # the clock of files ticks every few milliseconds
     for path in (world.artefacts.root / "artefacts/layer").glob("*/*"):
         status = path.stat()
         path.chmod(0o644)
