@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from builder.image.base_tree import BaseTree
     from builder.image.segment import Segment
 
-_MOST_SEGMENTS: Final = 4096
-_MOST_LAYERS: Final = 4096
+_MOST_SEGMENTS: Final = 2048
+_MOST_LAYERS: Final = 1024
 _MOST_TREES: Final = 4
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from builder.digest import Digest
 from builder.recent import Recent
 
-_MOST: Final = 16_384
+_MOST: Final = 4096
 
 
 class VerifiedFiles:

@@ -26,7 +26,7 @@ from builder.lock.pylock_writer import (
     split_stack_lock,
 )
 
-_MOST_CANDIDATES: Final = 4096
+_MOST_CANDIDATES: Final = 2048
 _MOST_BASES: Final = 8
 
 
