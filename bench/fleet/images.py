@@ -1,10 +1,11 @@
-"""Images of 10 and 100 made-up stacks that share nine tenths of their distributions, beside one image of all of them.
+"""Images of made-up stacks that share nine tenths of their distributions, beside one image of all of them.
 
-All stacks are built from an empty cache, one after another, then the union of what they hold as one stack, from another
-empty cache. Printed: the ratio of processor seconds, of disk (cache and images, each file counted once however many names
-it has), and the most memory held. Bytecode is made up, so no interpreter is started.
+All stacks are built from an empty cache, one after another in one process as a night does, then by another process the union
+of what they hold as one stack, from another empty cache. Figures: the ratio of processor seconds, of disk (cache and images, each file counted
+once however many names it has), the most memory held, and what a stack costs that finds all of its layers there. Bytecode is
+made up, so no interpreter is started: with a real one segments cost more, and stacks the same.
 
-Usage: python bench/fleet/images.py [--stacks N] [--json]
+Used by `python bench/fleet`; alone: python bench/fleet/images.py [--stacks N] [--runs N] [--json]
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
+import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from builder.lock.model import LockedCandidate, PlannedLayer, StackLock  # noqa: E402  needs the path
-from builder.store.artefacts import DirectoryArtefactStore  # noqa: E402
-from builder.usecase.build import BuildRequest, BuildTools, build  # noqa: E402
-from tests.support.made_up import World, make_candidate, make_world, write_locks  # noqa: E402
+from builder.lock.model import LockedCandidate, LockedFile, PlannedLayer, StackLock  # noqa: E402  needs the path
+from tests.support.made_up import PLATFORMS, World, make_wheel, make_world, write_locks  # noqa: E402
 
 SHARED, OWN = 45, 5
-TARGETS = {"seconds": 1.2, "disk": 1.1, "memory": 1.2}
-_MODULES, _LINES = 12, 2400
+TARGETS = {"seconds": 1.2, "disk": 1.1}
+_MODULES, _LINES, _BYTES = 12, 2400, 10
 """A wheel of them has 0.45 MB: what those of `core` have on average."""
 
 
@@ -74,41 +76,72 @@ def _layer(candidates: Sequence[LockedCandidate]) -> PlannedLayer:
 
 
 def _distribution(world: World, project: str, dice: random.Random) -> LockedCandidate:
-    files = {
-        f"{project}/m{module}.py": "".join(f"x{line} = {dice.getrandbits(90)}\n" for line in range(_LINES)).encode()
-        for module in range(_MODULES)
-    }
-    return make_candidate(world.files, project, "1.0", files)
-
-
-def build_all(world: World, folder: Path, stacks: Sequence[StackLock]) -> Mapping[str, float]:
-    """Build stacks one after another from an empty cache; says what that took."""
-    cache = folder / "cache"
-    tools = BuildTools(
-        files=world.files, artefacts=DirectoryArtefactStore(cache, durable=False), compilers=world.compilers, jobs=2
+    files = {f"{project}/m{module}.py": _module(dice) for module in range(_MODULES)}
+    data = make_wheel(project, "1.0", files, level=1)
+    wheel = LockedFile(name=f"{project}-1.0-py3-none-any.whl", size=len(data), sha256=world.files.add(data))
+    return LockedCandidate(
+        project=project,
+        version="1.0",
+        wheels=dict.fromkeys((platform.name for platform in PLATFORMS), wheel),
+        dependencies=(),
+        wanted_by=(),
+        upload_time=None,
     )
+
+
+def _module(dice: random.Random) -> bytes:
+    digits = dice.randbytes(_LINES * _BYTES).hex()
+    width = 2 * _BYTES
+    return "".join(f"x{line} = 0x{digits[line * width : line * width + width]}\n" for line in range(_LINES)).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What building took."""
+
+    seconds: float
+    """Of a processor."""
+    disk_mb: float
+    memory_mb: float
+    """The most that was held."""
+    again_ms: float
+    """Of a processor for each stack, when all were built once more into other folders."""
+
+
+def build_all(world: World, folder: Path, stacks: Sequence[StackLock], first: StackLock) -> Built:
+    """Build stacks by a process of their own, from an empty cache, after a first one elsewhere; nothing of it is left."""
+    write_locks(replace(world, stack=first), folder / "warm")
     for stack in stacks:
         write_locks(replace(world, stack=stack), folder / "locks")
-    Path("/proc/self/clear_refs").write_text("5")  # the most memory held counts from here
-    begun = time.process_time()
-    for stack in stacks:
-        build(BuildRequest(stack=stack.stack, locks=folder / "locks", output=folder / "images" / stack.stack), tools)
-    seconds = time.process_time() - begun
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-    files = {path.stat().st_ino: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    return {"seconds": seconds, "disk": sum(files.values()) / 1e6, "memory": peak / 1024}
+    argv = [sys.executable, str(ROOT / "bench/fleet/build_each.py"), str(world.files.root), str(folder)]
+    done = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    shutil.rmtree(folder)
+    return Built(**done)
 
 
-def measure(folder: Path, count: int) -> dict[str, Mapping[str, float]]:
-    """Build the stacks, and their union."""
+def measure(folder: Path, count: int, runs: int = 1) -> dict[str, Any]:
+    """Build stacks and their union, so many times; ratios are of builds that followed one another."""
     world = make_world(folder / "world")
     stacks = make_stacks(world, count)
-    warm = folder / "warm"
-    build_all(world, warm, stacks[:1])  # imports, and what a process does once
+    union = union_of(world, stacks)
+    pairs = [
+        (build_all(world, folder / "stacks", stacks, stacks[0]), build_all(world, folder / "union", [union], stacks[0]))
+        for _ in range(runs)
+    ]
+    many, one = zip(*pairs, strict=True)
     return {
-        "stacks": build_all(world, folder / "stacks", stacks),
-        "union": build_all(world, folder / "union", [union_of(world, stacks)]),
+        "stacks": count,
+        "seconds": min(built.seconds for built in many),
+        "seconds of the union": min(built.seconds for built in one),
+        "seconds / the union's": statistics.median(left.seconds / right.seconds for left, right in pairs),
+        "disk, MB": many[0].disk_mb,
+        "disk / the union's": many[0].disk_mb / one[0].disk_mb,
+        "memory, MB": max(built.memory_mb for built in many),
+        "memory of the union, MB": max(built.memory_mb for built in one),
+        "a stack beyond the union, ms": statistics.median(left.seconds - right.seconds for left, right in pairs)
+        / count
+        * 1e3,
+        "a stack that finds its layers, ms": min(built.again_ms for built in many),
     }
 
 
@@ -116,22 +149,16 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stacks", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {}
-    for count in sorted({10, options.stacks}):
-        with tempfile.TemporaryDirectory() as name:
-            found[count] = measure(Path(name), count)
+    with tempfile.TemporaryDirectory() as name:
+        found = measure(Path(name), options.stacks, options.runs)
     if options.json:
-        print(json.dumps({"targets": TARGETS, "figures": found}, indent=1))
+        print(json.dumps(found))
         return
-    for count, both in found.items():
-        for what, unit in (("seconds", "s"), ("disk", "MB"), ("memory", "MB")):
-            all_of, one = both["stacks"][what], both["union"][what]
-            label = f"{count} stacks / their union, {what}"
-            print(f"{label:40}{all_of / one:7.2f}   at most {TARGETS[what]}   {all_of:9.1f} and {one:9.1f} {unit}")
-    few, many = (both["stacks"]["memory"] for both in (found[min(found)], found[max(found)]))
-    print(f"{'memory, most stacks / fewest':40}{many / few:7.2f}   at most {TARGETS['memory']}")
+    for label, value in found.items():
+        print(f"{label:44}{value:10.2f}")
 
 
 if __name__ == "__main__":

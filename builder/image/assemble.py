@@ -2,7 +2,7 @@
 
 1. List the layers of each platform as sources (parts.py).
 2. Have a segment for each source: from the cache, or made, big ones first.
-3. Check that every path has one owner; a file that distributions install alike is left to the first (shared.py).
+3. Check that every path has one owner; a file that distributions install alike is left to the first (settle.py).
 4. Have a layer for each list of segments, all directories from one map.
 5. Write config and manifest for each platform, and one index.
 """
@@ -10,21 +10,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from builder.canonical import dump_json
 from builder.digest import Digest
 from builder.entry import Entry
-from builder.errors import IssuesError
 from builder.image.compress import Compressor
 from builder.image.contract import DUMB_INIT, contract_config
 from builder.image.directories import directory_map, layer_directories
 from builder.image.layer import Layer, find_layer, layer_key, make_layer
-from builder.image.ownership import check_ownership
-from builder.image.parts import USERS_FILE, LayerParts, plan_parts
-from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment, read_path_names
-from builder.image.shared import settle_shared_files
+from builder.image.memory import ImageMemory
+from builder.image.parts import LayerParts, plan_parts
+from builder.image.segment import DamagedSegmentError, Segment, find_segment, make_segment
+from builder.image.settle import Settling, settle
 from builder.image.sources import DebSource, Intake, Source, WheelSource, read_source, source_key
 from builder.image.tasks import run_all
 from builder.lock.model import BaseLock, StackLock
@@ -43,7 +43,6 @@ MEMORY_BUDGET = 240_000_000
 """Bytes of sources in work at a time, unpacked; with interpreter, workers and buffers the whole stays below 700 MB."""
 _UNPACKED = 6
 """A source unpacked, with bytecode and copies, is about this many times its file's size."""
-_CHECKED_KIND = "ownership"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +92,7 @@ class Assembly:
         threads: most pieces of work at a time.
         progress: told the bytes of sources done.
         prefetch: told the keys of segments before they are looked for in the cache.
+        memory: what other images of this process found out.
     """
 
     intake: Intake
@@ -101,6 +101,7 @@ class Assembly:
     threads: int
     progress: Progress | None = None
     prefetch: Callable[[Iterable[str]], None] | None = None
+    memory: ImageMemory = field(default_factory=ImageMemory)
 
 
 def assemble(
@@ -142,7 +143,8 @@ def ensure_platforms(
         try:
             segments = _ensure_segments(keys, assembly)
             settled = {
-                platform: _settle(layers, segments, assembly, below[platform]) for platform, layers in parts.items()
+                platform: settle(layers, segments, _settling(segments, assembly, below[platform]))
+                for platform, layers in parts.items()
             }
             if settled != parts:
                 segments = _ensure_added(settled.values(), segments, assembly)
@@ -150,8 +152,9 @@ def ensure_platforms(
                 platform: _ensure_layers(layers, segments, assembly, below[platform])
                 for platform, layers in settled.items()
             }
-        except DamagedSegmentError:
+        except DamagedSegmentError as error:
             # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
+            assembly.memory.segments.drop(error.key)
             if not attempts_left:
                 raise
     raise AssertionError  # The last attempt returns or raises.
@@ -166,16 +169,16 @@ def total_size(stack: StackLock, base: BaseLock, platforms: Sequence[Platform]) 
 
 
 def _source_keys(parts: Iterable[Sequence[LayerParts]], assembly: Assembly) -> Mapping[str, Source]:
-    return {
-        source_key(source, assembly.intake): source for layers in parts for layer in layers for source in layer.sources
-    }
+    sources = dict.fromkeys(source for layers in parts for layer in layers for source in layer.sources)
+    return {source_key(source, assembly.intake): source for source in sources}
 
 
 def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mapping[Source, Segment]:
     """Step 2."""
     if assembly.prefetch is not None:
         assembly.prefetch(sources)
-    segments = {key: find_segment(key, assembly.artefacts) for key in sources}
+    known = assembly.memory.segments
+    segments = {key: known.get(key) or find_segment(key, assembly.artefacts) for key in sources}
     missing = [key for key, segment in segments.items() if segment is None]
     report = assembly.progress or (lambda _: None)
     report(sum(source.size for key, source in sources.items() if segments[key] is not None))
@@ -193,8 +196,14 @@ def _ensure_segments(sources: Mapping[str, Source], assembly: Assembly) -> Mappi
         threads=assembly.threads,
         budget=MEMORY_BUDGET,
     )
-    found = segments | dict(zip(missing, made, strict=True))
-    return {source: segment for key, source in sources.items() if (segment := found[key]) is not None}
+    found = {
+        key: segment
+        for key, segment in (segments | dict(zip(missing, made, strict=True))).items()
+        if segment is not None
+    }
+    for key, segment in found.items():
+        known.put(key, segment)
+    return {source: found[key] for key, source in sources.items()}
 
 
 def _ensure_added(
@@ -208,6 +217,16 @@ def _ensure_added(
     }
 
 
+def _settling(segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None) -> Settling:
+    return Settling(
+        intake=assembly.intake,
+        artefacts=assembly.artefacts,
+        memory=assembly.memory,
+        ensure=lambda layers: _ensure_added((layers,), segments, assembly),
+        below=below,
+    )
+
+
 def _open_base(base: BaseLock, platform: Platform, assembly: Assembly) -> BaseImage | None:
     """Open the layers of a base that is an image; None for one of Debian packages."""
     image = base.image_for(platform)
@@ -215,38 +234,40 @@ def _open_base(base: BaseLock, platform: Platform, assembly: Assembly) -> BaseIm
         return None
     from builder.image.base_layers import open_base_image
 
-    return open_base_image(base, image, assembly.intake.files, assembly.artefacts)
+    return open_base_image(base, image, assembly.intake.files, assembly.artefacts, assembly.memory.trees)
 
 
 def _ensure_layers(
     parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
 ) -> tuple[BuiltLayer, ...]:
     """Step 4, for one platform."""
-    known = {**(below.directories() if below else {}), **_directory_map(parts, segments)}
+    contents = [[segments[source] for source in layer.sources] for layer in parts]
+    stated = _StatedDirectories(parts, segments, below)
+    keys = [_layer_key(content, stated, assembly) for content in contents]
+    found = {number: layer for number, key in enumerate(keys) if (layer := find_layer(key, assembly.artefacts))}
+    missing = [number for number in range(len(parts)) if number not in found]
 
-    def ensure(layer: LayerParts) -> Layer:
-        content = [segments[source] for source in layer.sources]
-        directories = layer_directories(content, known)
-        key = layer_key(content, directories, assembly.compressor)
-        return find_layer(key, assembly.artefacts) or make_layer(
-            key, content, directories, assembly.compressor, assembly.artefacts
-        )
+    def make(number: int) -> Layer:
+        directories = layer_directories(contents[number], stated.known)
+        return make_layer(keys[number], contents[number], directories, assembly.compressor, assembly.artefacts)
 
+    # Threads are begun for what is to be done alone: most layers of a fleet's stack are there.
     made = run_all(
-        parts,
-        ensure,
-        cost=lambda layer: 2 * max(segments[source].size for source in layer.sources),
+        missing,
+        make,
+        cost=lambda number: 2 * max(segment.size for segment in contents[number]),
         threads=assembly.threads,
         budget=MEMORY_BUDGET,
     )
+    found |= dict(zip(missing, made, strict=True))
     ours = tuple(
         BuiltLayer(
             name=layer.name,
             parts=layer,
             segment_keys=tuple(segments[source].key for source in layer.sources),
-            layer=result,
+            layer=found[number],
         )
-        for layer, result in zip(parts, made, strict=True)
+        for number, layer in enumerate(parts)
     )
     return (*_base_layers(below), *ours)
 
@@ -266,51 +287,37 @@ def _base_layers(below: BaseImage | None) -> tuple[BuiltLayer, ...]:
     )
 
 
-def _settle(
-    parts: Sequence[LayerParts], segments: Mapping[Source, Segment], assembly: Assembly, below: BaseImage | None
-) -> tuple[LayerParts, ...]:
-    """Step 3, for one platform, unless the same segments have passed before."""
-    owned = [(source, segments[source]) for layer in parts for source in layer.sources]
-    under = [layer.key for layer in below.layers] if below else []
-    key = Digest.of(dump_json([*sorted(segment.key for _, segment in owned), *under])).hex
-    if assembly.artefacts.get(_CHECKED_KIND, key) is not None:
-        return tuple(parts)
-    try:
-        check_ownership(owned)
-    except IssuesError:
-        settled = settle_shared_files(parts, segments, assembly.intake)
-        if settled == tuple(parts):
-            raise
-        made = _ensure_added((settled,), segments, assembly)
-        owned = [(source, made[source]) for layer in settled for source in layer.sources]
-        check_ownership(owned)
-        _check_below(owned, below)
-        return settled
-    _check_below(owned, below)
-    assembly.artefacts.put(_CHECKED_KIND, key, (b"",))
-    return tuple(parts)
+class _StatedDirectories:
+    """The one map of directories of a platform; made when a layer of it is not known."""
+
+    def __init__(
+        self, parts: Sequence[LayerParts], segments: Mapping[Source, Segment], below: BaseImage | None
+    ) -> None:
+        sources = [source for layer in parts for source in layer.sources if not isinstance(source, WheelSource)]
+        self._debs = [segments[source] for source in sources if isinstance(source, DebSource)]
+        self._ours = [segments[source] for source in sources if not isinstance(source, DebSource)]
+        self._below = below
+
+    @cached_property
+    def known(self) -> Mapping[str, Entry]:
+        """By path, with mode and owner."""
+        return {**(self._below.directories() if self._below else {}), **directory_map((self._debs, self._ours))}
+
+    @cached_property
+    def made_of(self) -> str:
+        """Names all that decides about it."""
+        parts = [[segment.key for segment in group] for group in (self._debs, self._ours)]
+        below = [layer.key for layer in self._below.layers] if self._below else []
+        return Digest.of(dump_json([*parts, below])).hex
 
 
-def _check_below(owned: Sequence[tuple[Source, Segment]], below: BaseImage | None) -> None:
-    """Refuse what would hide a file of the base; etc/passwd alone is replaced on purpose."""
-    if below is not None:
-        from builder.image.base_layers import check_base_ownership
-
-        check_base_ownership(
-            below.tree,
-            (
-                (source.name, read_path_names(segment), {*segment.parents, *(one.path for one in segment.directories)})
-                for source, segment in owned
-            ),
-            replaced=frozenset({USERS_FILE}),
-        )
-
-
-def _directory_map(parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> Mapping[str, Entry]:
-    sources = [source for layer in parts for source in layer.sources]
-    debs = [segments[source] for source in sources if isinstance(source, DebSource)]
-    ours = [segments[source] for source in sources if not isinstance(source, DebSource | WheelSource)]
-    return directory_map((debs, ours))
+def _layer_key(content: Sequence[Segment], stated: _StatedDirectories, assembly: Assembly) -> str:
+    name = assembly.compressor.name, stated.made_of, *(segment.key for segment in content)
+    key = assembly.memory.layer_keys.get(name)
+    if key is None:
+        key = layer_key(content, layer_directories(content, stated.known), assembly.compressor)
+        assembly.memory.layer_keys.put(name, key)
+    return key
 
 
 def _write_platform(

@@ -14,6 +14,7 @@ from builder.image.base_tree import BaseTree, Node, read_tree
 from builder.image.layer import Layer
 from builder.image.sealed import seal, unseal
 from builder.lock.model import BaseLock, LockedFile, LockedImage
+from builder.recent import Recent
 from builder.store.model import ArtefactStore, FileStore
 
 _KIND: Final = "base-tree"
@@ -38,8 +39,21 @@ class BaseImage:
         }
 
 
-def open_base_image(base: BaseLock, image: LockedImage, files: FileStore, artefacts: ArtefactStore) -> BaseImage:
+Trees = Recent[str, BaseTree]
+"""Of images, by the hashes of their layers."""
+
+
+def open_base_image(
+    base: BaseLock, image: LockedImage, files: FileStore, artefacts: ArtefactStore, trees: Trees
+) -> BaseImage:
     """Open the layers of a platform; their tree is read once and kept.
+
+    Args:
+        base: the base's lock.
+        image: the platform's.
+        files: holds the layers.
+        artefacts: where the tree is kept.
+        trees: those that this process has at hand.
 
     Raises:
         MissingBlobError: the store does not hold a layer.
@@ -64,8 +78,15 @@ def open_base_image(base: BaseLock, image: LockedImage, files: FileStore, artefa
     return BaseImage(
         layers=layers,
         media_types=tuple(layer.media_type for layer in image.layers),
-        tree=ensure_tree(image, files, artefacts, where=f"base {base.name}"),
+        tree=_tree(image, files, artefacts, trees, where=f"base {base.name}"),
     )
+
+
+def _tree(image: LockedImage, files: FileStore, artefacts: ArtefactStore, trees: Trees, *, where: str) -> BaseTree:
+    key = " ".join(layer.file.sha256.hex for layer in image.layers)
+    tree = trees.get(key) or ensure_tree(image, files, artefacts, where=where)
+    trees.put(key, tree)
+    return tree
 
 
 def ensure_tree(image: LockedImage, files: FileStore, artefacts: ArtefactStore, *, where: str) -> BaseTree:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -19,11 +19,17 @@ from builder.errors import BuildError, MissingBlobError
 from builder.image.layer import Layer
 from builder.image.layout_reader import FolderLayout
 from builder.image.output import Blobs, verify_blob
+from builder.image.verified import VerifiedFiles
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME
 
 
-def write_layout(folder: Path, blobs: Blobs) -> None:
+def write_layout(folder: Path, blobs: Blobs, verified: VerifiedFiles | None = None) -> None:
     """Make a folder hold exactly this image; blobs that are there already are kept.
+
+    Args:
+        folder: it is made where it is not there.
+        blobs: the image's.
+        verified: layers that were hashed when another image was written.
 
     Raises:
         BuildError: the folder holds something else.
@@ -37,7 +43,7 @@ def write_layout(folder: Path, blobs: Blobs) -> None:
         for digest, data in blobs.documents:
             _write(target / digest.hex, data)
         for layer in blobs.layers:
-            _place(layer, target / layer.digest.hex)
+            _place(layer, target / layer.digest.hex, verified or VerifiedFiles())
         _write(folder / INDEX_FILE, blobs.layout_index)
         _remove_others(target, {name for name, _ in blobs.sizes()})
         # Leftovers of builds that were killed.
@@ -84,19 +90,25 @@ def _write(path: Path, data: bytes) -> None:
         temporary.replace(path)
 
 
-def _place(layer: Layer, path: Path) -> None:
+def _place(layer: Layer, path: Path, verified: VerifiedFiles) -> None:
     """Link a layer from the cache, or copy it where links do not reach; checked before it gets its name."""
     with contextlib.suppress(FileNotFoundError):
         if path.lstat().st_size == layer.size and not path.is_symlink():
             return
     with _temporary(path) as temporary:
-        temporary.unlink()
         try:
+            before = layer.path.lstat()
             temporary.hardlink_to(layer.path)
         except OSError:
             _copy(layer, temporary)
-        verify_blob(temporary, layer)
+            verify_blob(temporary, layer)
+            temporary.replace(path)
+            return
+        linked = temporary.lstat()
+        if not verified.holds(layer.digest, before, linked):
+            verify_blob(temporary, layer)
         temporary.replace(path)
+        verified.note(layer.digest, linked, path.lstat())
 
 
 def _copy(layer: Layer, path: Path) -> None:
@@ -109,10 +121,8 @@ def _copy(layer: Layer, path: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """Give a name beside a path; whatever is left under it is removed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
-    os.close(descriptor)
-    temporary = Path(name)
+    """Give a new name beside a path; whatever is left under it is removed."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
     try:
         yield temporary
     finally:

@@ -9,14 +9,69 @@ Since only what comes earlier decides, a parent's layers are the same in its chi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Final
 
 from builder.entry import Entry
 from builder.image.parts import LayerParts
 from builder.image.segment import Segment, read_path_names
 from builder.image.sources import Intake, Source, WheelSource, read_installed
+
+_MOST: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    keys: tuple[str, ...]
+    """Of the segments of an image's sources, as they were."""
+    sources: tuple[Source, ...]
+    """The same sources, settled."""
+
+
+class SharedFiles:
+    """Remembers how images were settled: since only what comes earlier decides, one that begins alike is settled alike there."""
+
+    def __init__(self) -> None:
+        self._settled: deque[_Settled] = deque(maxlen=_MOST)
+
+    def note(
+        self, parts: Sequence[LayerParts], segments: Mapping[Source, Segment], settled: Sequence[LayerParts]
+    ) -> None:
+        """Note how the layers of an image came out."""
+        self._settled.append(
+            _Settled(keys=tuple(segments[source].key for source in _sources(parts)), sources=tuple(_sources(settled)))
+        )
+
+    def recall(self, parts: Sequence[LayerParts], segments: Mapping[Source, Segment]) -> tuple[LayerParts, ...] | None:
+        """Settle the beginning of an image as that of another one was; None where that changes nothing.
+
+        What comes after it is as it was: only where nothing is in conflict then, the whole is settled.
+        """
+        sources = _sources(parts)
+        keys = [segments[source].key for source in sources]
+        known = max((one.sources[: _alike_keys(one.keys, keys)] for one in tuple(self._settled)), key=len, default=())
+        settled = dict(zip(sources, known, strict=False))
+        if all(before == after for before, after in settled.items()):
+            return None
+        return _replaced(parts, settled)
+
+
+def _sources(parts: Sequence[LayerParts]) -> list[Source]:
+    return [source for layer in parts for source in layer.sources]
+
+
+def _replaced(parts: Sequence[LayerParts], settled: Mapping[Source, Source]) -> tuple[LayerParts, ...]:
+    return tuple(
+        replace(layer, sources=tuple(settled.get(source, source) for source in layer.sources)) for layer in parts
+    )
+
+
+def _alike_keys(one: Sequence[str], other: Sequence[str]) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((number for number, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def settle_shared_files(
@@ -46,9 +101,7 @@ def settle_shared_files(
     settled: dict[Source, Source] = {
         source: replace(source, without=_alike(source, paths, installed)) for source, paths in doubles.items()
     }
-    return tuple(
-        replace(layer, sources=tuple(settled.get(source, source) for source in layer.sources)) for layer in parts
-    )
+    return _replaced(parts, settled)
 
 
 def _alike(

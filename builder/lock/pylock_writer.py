@@ -28,11 +28,34 @@ FORMAT = 1
 """Of our own tables; readers refuse every other one."""
 TOOL = "airflow-kubler"
 CREATED_BY = TOOL
+_PACKAGE = "\n\n[[packages]]\n"
+_TOOL = f"\n\n[tool.{TOOL}]\n"
 
 
 def dump_stack_lock(lock: StackLock) -> bytes:
     """Dump a lock; bytes are stable."""
     return "\n".join((*_iter_head(lock), *_iter_packages(lock), *_iter_tool(lock), "")).encode()
+
+
+def split_stack_lock(text: str) -> tuple[str, tuple[str, ...], str]:
+    """Cut the text of a lock, as it is written here, into what is before its packages, each of these, and what is after.
+
+    A text that is not written here may be cut in wrong places: each part is to be held against what would be written.
+    """
+    head, *packages = text.split(_PACKAGE)
+    last, mark, tail = packages[-1].partition(_TOOL) if packages else ("", "", "")
+    return head, (*packages[:-1], last), f"{mark}{tail}".lstrip("\n") if mark else ""
+
+
+def dump_package(candidate: LockedCandidate, platforms: Sequence[Platform]) -> str:
+    """Write a package of a lock that has one version of each project."""
+    return "\n".join(_iter_package(candidate, platforms, {}))
+
+
+def dump_frame(lock: StackLock) -> tuple[str, str]:
+    """Write what is before a lock's packages, and what is after."""
+    _, *tool = _iter_tool(lock)
+    return "\n".join(_iter_head(lock)), "\n".join((*tool, ""))
 
 
 def wheel_path(file: LockedFile) -> str:
@@ -66,31 +89,37 @@ def _iter_packages(lock: StackLock) -> Iterator[str]:
     for candidate in lock.candidates:
         yield ""
         yield "[[packages]]"
-        yield _line("name", candidate.project)
-        yield _line("version", candidate.version)
-        lacking = [platform for platform in lock.platforms if platform.name not in candidate.wheels]
-        if lacking:
-            held = [platform for platform in lock.platforms if platform.name in candidate.wheels]
-            yield _line("marker", " or ".join(f"platform_machine == '{platform.machine}'" for platform in held))
-        if candidate.dependencies:
-            yield _line("dependencies", list(_iter_dependencies(candidate, versions)))
-        files = distinct_wheels(candidate, lock.platforms)
-        yield "wheels = ["
-        for file in files:
-            yield f"    {dump_inline(_wheel_to_dict(file))},"
-        yield "]"
-        yield f"[packages.tool.{TOOL}]"
-        yield _line("wanted-by", list(candidate.wanted_by))
-        if candidate.upload_time is not None:
-            yield _line("upload-time", candidate.upload_time)
-        yield from _iter_origin(candidate)
-        if len(files) > 1 or lacking:
-            positions = {
-                platform.name: files.index(candidate.wheels[platform.name])
-                for platform in lock.platforms
-                if platform.name in candidate.wheels
-            }
-            yield _line("wheels", positions)
+        yield from _iter_package(candidate, lock.platforms, versions)
+
+
+def _iter_package(
+    candidate: LockedCandidate, platforms: Sequence[Platform], versions: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    yield _line("name", candidate.project)
+    yield _line("version", candidate.version)
+    lacking = [platform for platform in platforms if platform.name not in candidate.wheels]
+    if lacking:
+        held = [platform for platform in platforms if platform.name in candidate.wheels]
+        yield _line("marker", " or ".join(f"platform_machine == '{platform.machine}'" for platform in held))
+    if candidate.dependencies:
+        yield _line("dependencies", list(_iter_dependencies(candidate, versions)))
+    files = distinct_wheels(candidate, platforms)
+    yield "wheels = ["
+    for file in files:
+        yield f"    {dump_inline(_wheel_to_dict(file))},"
+    yield "]"
+    yield f"[packages.tool.{TOOL}]"
+    yield _line("wanted-by", list(candidate.wanted_by))
+    if candidate.upload_time is not None:
+        yield _line("upload-time", candidate.upload_time)
+    yield from _iter_origin(candidate)
+    if len(files) > 1 or lacking:
+        positions = {
+            platform.name: files.index(candidate.wheels[platform.name])
+            for platform in platforms
+            if platform.name in candidate.wheels
+        }
+        yield _line("wheels", positions)
 
 
 def _iter_origin(candidate: LockedCandidate) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from builder.digest import Digest
 from builder.errors import LockStaleError
@@ -14,12 +15,12 @@ from builder.project import Project
 from builder.stack.graph import build_order
 from builder.store.model import ArtefactStore
 
+if TYPE_CHECKING:
+    from builder.lock.memory import LockMemory
+    from builder.lock.model import BaseLock, StackLock
+
 _KIND: Final = "facts"
 _FORMAT: Final = 1
-
-
-class _Read(Protocol):
-    def __call__(self, data: bytes, *, file: str) -> dict[str, Any]: ...
 
 
 def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
@@ -35,13 +36,13 @@ def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
     """
     from builder.image.formats import format_names
 
-    stacks = project.load_stacks()
+    stacks, known = project.load_stacks(), _KnownFacts(artefacts)
     bases = []
     for name in project.base_names():
         path = project.base_lock_path(name)
         if path.is_file():
             data = path.read_bytes()
-            facts = _facts(data, artefacts, _read_base, file=f"locks/{path.name}")
+            facts = known.of_base(data, file=f"locks/{path.name}")
             bases.append(BaseFacts(name=name, lock=Digest.of(data), debs=facts["debs"]))
     locked = []
     for name in build_order(stacks):
@@ -49,7 +50,7 @@ def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
         if not path.is_file():
             continue
         data = path.read_bytes()
-        facts = _facts(data, artefacts, _read_stack, file=f"locks/{path.name}")
+        facts = known.of_stack(data, file=f"locks/{path.name}")
         locked.append(
             StackFacts(
                 name=name,
@@ -67,17 +68,37 @@ def load_graph(project: Project, artefacts: ArtefactStore) -> BuildGraph:
     return make_graph(bases, locked, formats=format_names())
 
 
-def _facts(data: bytes, artefacts: ArtefactStore, read: _Read, *, file: str) -> Mapping[str, Any]:
-    key = Digest.of(b"%d %s" % (_FORMAT, Digest.of(data).hex.encode())).hex
-    path = artefacts.get(_KIND, key)
-    known = unseal(path.read_bytes()) if path is not None else None
-    if isinstance(known, dict):
-        return known
-    found = read(data, file=file)
-    if path is not None:
-        path.unlink(missing_ok=True)  # It is damaged; nothing is put over what is there.
-    artefacts.put(_KIND, key, [seal(found)])
-    return found
+class _KnownFacts:
+    """Facts of locks, kept by the lock's hash."""
+
+    def __init__(self, artefacts: ArtefactStore) -> None:
+        self._artefacts = artefacts
+
+    def of_base(self, data: bytes, *, file: str) -> Mapping[str, Any]:
+        """Find or read the facts of a base's lock."""
+        return self._find(data, lambda: _base_facts(self._locks.base(data, file=file)))
+
+    def of_stack(self, data: bytes, *, file: str) -> Mapping[str, Any]:
+        """Find or read the facts of a stack's lock."""
+        return self._find(data, lambda: _stack_facts(self._locks.stack(data, file=file)))
+
+    @cached_property
+    def _locks(self) -> LockMemory:
+        from builder.lock.memory import LockMemory
+
+        return LockMemory()
+
+    def _find(self, data: bytes, read: Callable[[], dict[str, Any]]) -> Mapping[str, Any]:
+        key = Digest.of(b"%d %s" % (_FORMAT, Digest.of(data).hex.encode())).hex
+        path = self._artefacts.get(_KIND, key)
+        known = unseal(path.read_bytes()) if path is not None else None
+        if isinstance(known, dict):
+            return known
+        found = read()
+        if path is not None:
+            path.unlink(missing_ok=True)  # It is damaged; nothing is put over what is there.
+        self._artefacts.put(_KIND, key, [seal(found)])
+        return found
 
 
 def _interned(rows: Mapping[str, str]) -> dict[str, str]:
@@ -85,10 +106,7 @@ def _interned(rows: Mapping[str, str]) -> dict[str, str]:
     return {sys.intern(name): sys.intern(text) for name, text in rows.items()}
 
 
-def _read_base(data: bytes, *, file: str) -> dict[str, Any]:
-    from builder.lock.base import parse_base_lock
-
-    lock = parse_base_lock(data, file=file)
+def _base_facts(lock: BaseLock) -> dict[str, Any]:
     rows = [(deb.package, deb.version) for deb in lock.debs]
     rows += [
         (name, version) for image in lock.images for name, _, version in (row.partition("=") for row in image.packages)
@@ -96,10 +114,7 @@ def _read_base(data: bytes, *, file: str) -> dict[str, Any]:
     return {"debs": _joined(rows)}
 
 
-def _read_stack(data: bytes, *, file: str) -> dict[str, Any]:
-    from builder.lock.pylock import parse_stack_lock
-
-    lock = parse_stack_lock(data, file=file)
+def _stack_facts(lock: StackLock) -> dict[str, Any]:
     return {
         "base": lock.base,
         "base_lock": str(lock.base_lock),

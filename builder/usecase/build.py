@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -22,11 +22,14 @@ from builder.image.sealed import seal, unseal
 from builder.lock.model import BaseLock, StackLock
 from builder.platform import Platform
 from builder.store.model import ArtefactStore, FileStore, Progress
+from builder.usecase.build_memory import BuildMemory
 
 if TYPE_CHECKING:
     from builder.entry import Entry
     from builder.image.assemble import Assembly, BuiltImage
     from builder.image.output import Blobs
+    from builder.image.verified import VerifiedFiles
+    from builder.lock.memory import LockMemory
     from builder.wheel.bytecode import BytecodeCompiler
 
 Watch = Callable[[int], AbstractContextManager[Progress]]
@@ -73,6 +76,8 @@ class BuildTools:
     watch: Watch | None = None
     prefetch: Callable[[Iterable[str]], None] | None = None
     """Told the keys of segments before they are looked for: a cache elsewhere may bring them all at once."""
+    memory: BuildMemory = field(default_factory=BuildMemory)
+    """Of what was built with these tools before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ def build(request: BuildRequest, tools: BuildTools) -> dict[str, Any]:
     key = _record_key(raw, request)
     if (summary := _find_done(key, request, tools)) is not None:
         return summary
-    locks = load_locks(request.locks, request.stack, raw)
+    locks = load_locks(request.locks, request.stack, raw, tools.memory)
     image, blobs = build_image(locks, request, tools)
     summary = summarise(image)
     _record(key, locks, summary, blobs, tools)
@@ -119,20 +124,24 @@ def read_lock(folder: Path, name: str, stack: str) -> bytes:
         ) from None
 
 
-def load_locks(folder: Path, stack: str, raw: bytes | None = None) -> Locks:
+def load_locks(folder: Path, stack: str, raw: bytes | None = None, memory: BuildMemory | None = None) -> Locks:
     """Read the lock of a stack and the lock of its base.
+
+    Args:
+        folder: of locks.
+        stack: its name.
+        raw: the bytes of its lock, where they were read already.
+        memory: of locks that were read before.
 
     Raises:
         LockStaleError: they do not belong together.
         LockInvalidError: one is missing or damaged.
     """
-    from builder.lock.base import parse_base_lock
-    from builder.lock.pylock import parse_stack_lock
-
+    known = (memory or BuildMemory()).locks
     data = raw if raw is not None else read_lock(folder, f"pylock.{stack}.toml", stack)
-    lock = parse_stack_lock(data, file=f"locks/pylock.{stack}.toml")
+    lock = known.stack(data, file=f"locks/pylock.{stack}.toml")
     if lock.parents:
-        _check_parent(folder, lock)
+        _check_parent(folder, lock, known)
     base_file = f"base.{lock.base}.toml"
     base = read_lock(folder, base_file, stack)
     if Digest.of(base) != lock.base_lock:
@@ -141,18 +150,17 @@ def load_locks(folder: Path, stack: str, raw: bytes | None = None) -> Locks:
             context=f"locks/pylock.{stack}.toml",
             hint=f"airflow-kubler lock {stack}",
         )
-    return Locks(stack=lock, stack_digest=Digest.of(data), base=parse_base_lock(base, file=f"locks/{base_file}"))
+    return Locks(stack=lock, stack_digest=Digest.of(data), base=known.base(base, file=f"locks/{base_file}"))
 
 
-def _check_parent(folder: Path, lock: StackLock) -> None:
+def _check_parent(folder: Path, lock: StackLock, known: LockMemory) -> None:
     """Refuse a lock whose Airflow moved against the very lock of its parent; one locked again since is no measure."""
     from builder.lock.airflow import check_parent
-    from builder.lock.pylock import parse_stack_lock
 
     path = folder / f"pylock.{lock.parents[0]}.toml"
     data = path.read_bytes() if path.is_file() else b""
     if Digest.of(data) == lock.parent_lock:
-        check_parent(lock, parse_stack_lock(data, file=f"locks/{path.name}"), file=f"locks/pylock.{lock.stack}.toml")
+        check_parent(lock, known.stack(data, file=f"locks/{path.name}"), file=f"locks/pylock.{lock.stack}.toml")
 
 
 def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple[BuiltImage, Blobs]:
@@ -165,7 +173,7 @@ def build_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> tuple
         image = assemble_image(locks, request, tools)
         blobs = image_blobs(image)
         try:
-            write_image(request.output, image, blobs)
+            write_image(request.output, image, blobs, verified=tools.memory.images.files)
         except DamagedLayerError as error:
             if error.layer.key in met:
                 raise
@@ -181,7 +189,7 @@ def assemble_image(locks: Locks, request: BuildRequest, tools: BuildTools) -> Bu
 
     platforms = _platforms(locks.stack, request.platforms)
     compression = request.compression or locks.stack.compression
-    total = total_size(locks.stack, locks.base, platforms)
+    total = total_size(locks.stack, locks.base, platforms) if tools.watch else 0
     with open_assembly(locks.base, compression, tools, total) as assembly:
         return assemble(locks.stack, locks.base, lock_digest=locks.stack_digest, platforms=platforms, assembly=assembly)
 
@@ -216,6 +224,8 @@ def open_assembly(base: BaseLock, compression: str, tools: BuildTools, total: in
             # Two more than processors: while some wait for bytecode, others read and compress.
             threads=tools.jobs + 2,
             progress=progress,
+            prefetch=tools.prefetch,
+            memory=tools.memory.images,
         )
 
 
@@ -287,8 +297,18 @@ def _platforms(lock: StackLock, wanted: tuple[Platform, ...]) -> tuple[Platform,
     return tuple(sorted(wanted or lock.platforms))
 
 
-def write_image(output: Path, image: BuiltImage, blobs: Blobs, *, tag: str = "") -> None:
-    """Write an image where it is wanted: a folder, or one tar file, which docker loads under a tag."""
+def write_image(
+    output: Path, image: BuiltImage, blobs: Blobs, *, tag: str = "", verified: VerifiedFiles | None = None
+) -> None:
+    """Write an image where it is wanted: a folder, or one tar file, which docker loads under a tag.
+
+    Args:
+        output: the folder or file.
+        image: what is written.
+        blobs: of it.
+        tag: of the tar file.
+        verified: layers that were hashed when another image was written.
+    """
     if is_archive(output):
         from builder.image.archive import write_archive
 
@@ -298,7 +318,7 @@ def write_image(output: Path, image: BuiltImage, blobs: Blobs, *, tag: str = "")
     else:
         from builder.image.layout_folder import write_layout
 
-        write_layout(output, blobs)
+        write_layout(output, blobs, verified)
 
 
 def _record_key(raw: bytes, request: BuildRequest) -> str:

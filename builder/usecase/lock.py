@@ -22,6 +22,7 @@ from builder.project import Project
 from builder.snapshot.model import SnapshotEntry, snapshot_id
 from builder.stack.graph import build_order, check_base, effective_stack, parent_chain
 from builder.stack.model import EffectiveStack, Stack
+from builder.usecase.lock_heads import LockHeads
 from builder.usecase.lock_model import LockOptions, LockReport, LockState, LockTools, StackChange
 from builder.usecase.settled import recall, remember, settled_key
 from builder.usecase.stack_inputs import StackInputs, load_inputs
@@ -82,8 +83,23 @@ class WrittenBase:
         return parse_base_lock(self.data, file=self.file)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBefore:
+    """What is read once by who locks stack after stack: with a thousand of them, each would read the files of all."""
+
+    stacks: Mapping[str, Stack]
+    """All of the project."""
+    heads: LockHeads
+    """Of the locks that were read."""
+
+
 def lock_stacks(
-    project: Project, tools: LockTools, names: Sequence[str] = (), options: LockOptions | None = None
+    project: Project,
+    tools: LockTools,
+    names: Sequence[str] = (),
+    options: LockOptions | None = None,
+    *,
+    known: ReadBefore | None = None,
 ) -> LockReport:
     """Lock stacks, and what they stand on where that has no fresh lock.
 
@@ -92,12 +108,14 @@ def lock_stacks(
         tools: what touches the outside.
         names: the stacks wanted; empty for all, and for all bases without a lock.
         options: how; by default what the locks before had is kept.
+        known: what was read of the project before; by default all is read.
 
     Raises:
         ResolutionError: what a stack asks for cannot be had together.
     """
-    stacks = project.load_stacks()
-    wanted = _with_parents(project, stacks, names or tuple(stacks))
+    known = known or ReadBefore(stacks=project.load_stacks(), heads=LockHeads())
+    stacks = known.stacks
+    wanted = _with_parents(project, known, names or tuple(stacks))
     used = {stack.base for stack in wanted.values()}
     bases, new_bases = _load_bases(project, tools, sorted(used if names else used | set(project.base_names())))
     done: dict[str, WrittenLock] = {}
@@ -119,7 +137,7 @@ def lock_stacks(
     return LockReport(
         bases=tuple(new_bases),
         stacks=tuple(changes),
-        stale=_stale_stacks(project, [name for name in stacks if moved & _above(stacks, name)]),
+        stale=_stale_stacks(project, known, [name for name in stacks if moved & _above(stacks, name)]),
         snapshot=snapshot,
     )
 
@@ -160,8 +178,8 @@ def lock_bases(project: Project, tools: LockTools, names: Sequence[str]) -> Lock
     for name in names:
         tools.say(f"locking base {name}")
         project.save_lock(project.base_lock_path(name), tools.lock_base(name))
-    stacks = project.load_stacks()
-    return LockReport(bases=tuple(names), stacks=(), stale=_stale_stacks(project, tuple(stacks)))
+    known = ReadBefore(stacks=project.load_stacks(), heads=LockHeads())
+    return LockReport(bases=tuple(names), stacks=(), stale=_stale_stacks(project, known, tuple(known.stacks)))
 
 
 def read_lock(project: Project, name: str) -> WrittenLock:
@@ -233,11 +251,12 @@ def _open(tools: LockTools, work: _Work, inputs: StackInputs, previous: StackLoc
     )
 
 
-def _with_parents(project: Project, stacks: Mapping[str, Stack], names: Iterable[str]) -> dict[str, EffectiveStack]:
+def _with_parents(project: Project, known: ReadBefore, names: Iterable[str]) -> dict[str, EffectiveStack]:
     """Step 1: the stacks to lock, parents first."""
+    stacks = known.stacks
     asked = {name: effective_stack(stacks, name) for name in names}
     parents = {parent for stack in asked.values() for parent in stack.parents} - set(asked)
-    states = _check(project, sorted(parents))
+    states = _check(project, known, sorted(parents))
     stale = {state.name for state in states if state.kind == "stack" and state.reasons}
     return {name: effective_stack(stacks, name) for name in build_order(stacks) if name in asked or name in stale}
 
@@ -278,14 +297,14 @@ def _above(stacks: Mapping[str, Stack], name: str) -> set[str]:
     return {parent.name for parent in parent_chain(stacks, name)}
 
 
-def _check(project: Project, names: Sequence[str]) -> tuple[LockState, ...]:
+def _check(project: Project, known: ReadBefore, names: Sequence[str]) -> tuple[LockState, ...]:
     """Look at the locks of some stacks; reads none where none is asked about."""
     from builder.usecase.lock_check import check_locks
 
-    return check_locks(project, names) if names else ()
+    return check_locks(project, names, heads=known.heads, stacks=known.stacks) if names else ()
 
 
-def _stale_stacks(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+def _stale_stacks(project: Project, known: ReadBefore, names: Sequence[str]) -> tuple[str, ...]:
     """List those of some stacks whose locks are stale."""
-    states = _check(project, names)
+    states = _check(project, known, names)
     return tuple(state.name for state in states if state.kind == "stack" and state.reasons and state.name in names)

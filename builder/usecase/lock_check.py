@@ -55,8 +55,8 @@ def check_locks(
     wanted = set(asked) | {parent for stack in asked.values() for parent in stack.parents}
     used = {stack.base for stack in asked.values()}
     bases = sorted(used | set(() if names else project.base_names()))
-    states = {("base", name): LockState(kind="base", name=name, reasons=_base_reasons(project, name)) for name in bases}
     shared = _Shared(project, heads or LockHeads())
+    states = {("base", name): LockState(kind="base", name=name, reasons=_base_reasons(shared, name)) for name in bases}
     for name in (name for name in build_order(stacks) if name in wanted):
         stack = asked.get(name) or effective_stack(stacks, name)
         reasons = _stack_reasons(shared, stack)
@@ -91,15 +91,15 @@ def _expired(stack: Stack, today: dt.date | None) -> tuple[str, ...]:
     )
 
 
-def _base_reasons(project: Project, name: str) -> tuple[str, ...]:
-    path = project.base_lock_path(name)
+def _base_reasons(shared: _Shared, name: str) -> tuple[str, ...]:
+    path = shared.project.base_lock_path(name)
     if not path.is_file():
         return (_NO_LOCK,)
     try:
-        lock = parse_base_lock(path.read_bytes(), file=f"locks/{path.name}")
+        lock = shared.heads.locks.base(path.read_bytes(), file=f"locks/{path.name}")
     except BuilderError as error:
         return (_unreadable(error),)
-    if not check_base_lock(project.load_base(name), lock):
+    if not check_base_lock(shared.project.load_base(name), lock):
         return (f"stacks/bases/{name}.toml changed",)
     return ()
 
@@ -110,7 +110,7 @@ class _Shared:
     def __init__(self, project: Project, heads: LockHeads) -> None:
         self.project = project
         self.index_rules = project.load_index_rules()
-        self._known = heads
+        self.heads = heads
         self._heads: dict[Path, LockHead] = {}
         self._digests: dict[Path, Digest] = {}
         self._constraints: dict[tuple[str, ...], tuple[str, Digest | None]] = {}
@@ -126,7 +126,7 @@ class _Shared:
         if path not in self._heads:
             data = path.read_bytes()
             digest = self._digests[path] = Digest.of(data)
-            self._heads[path] = self._known.read(data, digest, file=f"locks/{path.name}")
+            self._heads[path] = self.heads.read(data, digest, file=f"locks/{path.name}")
         return self._heads[path]
 
     def constraints_of(self, stack: EffectiveStack) -> tuple[str, Digest | None]:
@@ -166,7 +166,7 @@ def _stack_reasons(shared: _Shared, stack: EffectiveStack) -> tuple[str, ...]:
     }
     if inputs_digest(stack, **made_from) == head.inputs:
         return ()
-    lock = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
+    lock = shared.heads.locks.stack(path.read_bytes(), file=f"locks/{path.name}")
     return stale_reasons(lock, stack, **made_from)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.digest import Digest
@@ -10,6 +11,7 @@ from builder.errors import BuilderError
 from builder.image.sealed import seal, unseal
 
 if TYPE_CHECKING:
+    from builder.lock.memory import LockMemory
     from builder.store.model import ArtefactStore
 
 _KIND: Final = "heads"
@@ -60,14 +62,20 @@ class LockHeads:
 
     def _parse(self, data: bytes, digest: Digest, file: str) -> LockHead:
         from builder.lock.airflow import airflow_parts
-        from builder.lock.pylock import parse_stack_lock
 
-        lock = parse_stack_lock(data, file=file)
+        lock = self.locks.stack(data, file=file)
         head = LockHead(stack=lock.stack, inputs=lock.inputs, airflow=airflow_parts(lock))
         if self._artefacts:
             value = {"stack": head.stack, "inputs": head.inputs.hex, "airflow": head.airflow}
             self._artefacts.put(_KIND, _key(digest), [seal(value)])
         return head
+
+    @cached_property
+    def locks(self) -> LockMemory:
+        """Reads locks in full, where a head does not do."""
+        from builder.lock.memory import LockMemory
+
+        return LockMemory()
 
 
 def _key(digest: Digest) -> str:

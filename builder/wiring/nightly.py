@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from builder.project import Project
     from builder.registry.model import Registry
     from builder.service.address import LedgerPlace
+    from builder.usecase.build import BuildTools
+    from builder.usecase.lock import ReadBefore
     from builder.usecase.lock_model import LockOptions, LockTools
     from builder.usecase.night import Tasks
     from builder.wiring.night_segments import NightSegments
@@ -100,7 +102,7 @@ class ProjectWork:
         from builder.usecase.lock import lock_stacks
         from builder.usecase.night_facts import lock_facts, recorded_moves
 
-        report = lock_stacks(self.project, self.tools, [name], options_of(self.settings))
+        report = lock_stacks(self.project, self.tools, [name], options_of(self.settings), known=self._read_before)
         with self._recorder() as recorder:
             if recorder is not None:
                 recorder.locked(self.project.locks_folder, [change.stack for change in report.stacks])
@@ -116,11 +118,10 @@ class ProjectWork:
     def _build(self, name: str) -> StepDone:
         from builder.usecase.build import BuildRequest, build
         from builder.usecase.night_facts import image_facts
-        from builder.wiring.images import build_tools
         from builder.wiring.night_segments import count_taken
 
         request = BuildRequest(stack=name, locks=self.project.locks_folder, output=self._output(name))
-        tools = build_tools(self.jobs)
+        tools = self._building
         if self._segments is not None:
             tools = self._segments.taken(tools, [name, *parents_of(self.begun.parents, name)])
         with self._recorder() as recorder:
@@ -201,6 +202,22 @@ class ProjectWork:
         given = load_given(self.project, name, wanted)
         with open_ledger(self.ledger, write=True) as ledger:
             return move_channels(ledger, name, digest, wanted, ledger.author(this_actor()), clock, given=given)
+
+    @cached_property
+    def _read_before(self) -> ReadBefore:
+        """The project's stacks, read once in a night, and what is known of their locks."""
+        from builder.usecase.lock import ReadBefore
+        from builder.usecase.lock_heads import LockHeads
+        from builder.wiring.stores import make_build_store
+
+        return ReadBefore(stacks=self.project.load_stacks(), heads=LockHeads(make_build_store()))
+
+    @cached_property
+    def _building(self) -> BuildTools:
+        """One for all images of a night: what building one of them found out holds for the next."""
+        from builder.wiring.images import build_tools
+
+        return build_tools(self.jobs)
 
     @cached_property
     def registry(self) -> Registry:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from packaging.pylock import Pylock
 
 from builder.errors import BuilderError
 from builder.lock.inline import dump_inline
+from builder.lock.memory import LockMemory
 from builder.lock.model import StackLock
 from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from tests.support.stack_locks import stack_locks
@@ -59,3 +61,26 @@ def test_no_changed_byte_is_accepted(lock: StackLock, data: st.DataObject) -> No
     # A change within a value that any value may take: another lock, and said as plainly.
     assert read != lock
     assert dump_stack_lock(read) == bad
+
+
+@given(st.lists(stack_locks(), min_size=1, max_size=3), st.data())
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+def test_what_was_read_before_changes_no_answer(locks: list[StackLock], data: st.DataObject) -> None:
+    memory = LockMemory()
+    for lock in (*locks, *locks):
+        assert memory.stack(dump_stack_lock(lock), file="x") == lock
+    good = dump_stack_lock(locks[0])
+    start = data.draw(st.integers(0, len(good) - 1))
+    end = data.draw(st.integers(start, min(len(good), start + 200)))
+    bad = good[:start] + data.draw(st.binary(max_size=3) | st.sampled_from(_FORGED)) + good[end:]
+    assert _outcome(memory.stack, bad) == _outcome(parse_stack_lock, bad)
+
+
+_FORGED = (b"\n\n[[packages]]\n", b"\n\n[tool.airflow-kubler]\n", b"\n[other]\nx = 1\n", b"\n\n\n")
+
+
+def _outcome(read: Callable[..., StackLock], data: bytes) -> object:
+    try:
+        return read(data, file="x")
+    except BuilderError as error:
+        return str(error)

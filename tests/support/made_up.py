@@ -94,8 +94,10 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def make_wheel(project: str, version: str, files: Mapping[str, bytes], *, tag: str = "py3-none-any") -> bytes:
-    """Write a wheel with a true RECORD."""
+def make_wheel(
+    project: str, version: str, files: Mapping[str, bytes], *, tag: str = "py3-none-any", level: int | None = None
+) -> bytes:
+    """Write a wheel with a true RECORD; level is zlib's, of another one it has other bytes."""
     info = f"{project}-{version}.dist-info"
     pure = "true" if tag.endswith("any") else "false"
     content = {
@@ -108,7 +110,7 @@ def make_wheel(project: str, version: str, files: Mapping[str, bytes], *, tag: s
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in content.items():
-            archive.writestr(zipfile.ZipInfo(path), data, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(path), data, zipfile.ZIP_DEFLATED, level)
     return buffer.getvalue()
 
 

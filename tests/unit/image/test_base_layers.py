@@ -7,10 +7,11 @@ import pytest
 from builder.digest import Digest
 from builder.errors import IssuesError, MissingBlobError
 from builder.image.base_layers import check_base_ownership, ensure_tree, open_base_image
-from builder.image.base_tree import read_tree
+from builder.image.base_tree import BaseTree, read_tree
 from builder.image.parts import image_contract
 from builder.lock.model import BaseLock, LockedImage
 from builder.platform import AMD64
+from builder.recent import Recent
 from builder.stack.base import parse_base
 from builder.stack.inputs import base_inputs_digest
 from builder.store.artefacts import DirectoryArtefactStore
@@ -51,16 +52,31 @@ def test_layers_are_used_as_they_lie_in_the_store(tmp_path: Path) -> None:
     files, artefacts = DirectoryFileStore(tmp_path), DirectoryArtefactStore(tmp_path)
     lock = lock_of()
     with pytest.raises(MissingBlobError, match="a layer of base theirs") as caught:
-        open_base_image(lock, lock.images[0], files, artefacts)
+        open_base_image(lock, lock.images[0], files, artefacts, Recent(1))
     assert caught.value.hint == "run `airflow-kubler fetch`, or `airflow-kubler lock --base theirs`"
     for blob in LAYERS.blobs:
         files.add(blob)
-    opened = open_base_image(lock, lock.images[0], files, artefacts)
+    opened = open_base_image(lock, lock.images[0], files, artefacts, Recent(1))
     assert [(layer.digest, layer.diff_id, layer.path.read_bytes()) for layer in opened.layers] == [
         (locked.file.sha256, locked.diff_id, blob) for locked, blob in zip(LAYERS.locked, LAYERS.blobs, strict=True)
     ]
     assert opened.directories()["usr/bin"].mode == 0o755
     assert ensure_tree(lock.images[0], files, artefacts, where="x") == opened.tree
+
+
+def test_a_tree_that_is_at_hand_is_not_read_again(tmp_path: Path) -> None:
+    files, artefacts, lock = DirectoryFileStore(tmp_path), DirectoryArtefactStore(tmp_path), lock_of()
+    for blob in LAYERS.blobs:
+        files.add(blob)
+    trees: Recent[str, BaseTree] = Recent(1)
+    first = open_base_image(lock, lock.images[0], files, artefacts, trees)
+    kept = next(path for path in (tmp_path / "artefacts/base-tree").rglob("*") if path.is_file())
+    kept.unlink()
+    assert open_base_image(lock, lock.images[0], files, artefacts, trees) == first
+    assert not kept.exists()
+    files.path(LAYERS.locked[0].file.sha256).unlink()
+    with pytest.raises(MissingBlobError):
+        open_base_image(lock, lock.images[0], files, artefacts, trees)
 
 
 def test_a_damaged_tree_of_the_cache_is_read_anew(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from builder.lock.model import StackLock
 from builder.lock.pylock import parse_stack_lock
 from builder.platform import AMD64, ARM64
 from builder.project import Project
-from builder.usecase.lock import lock_bases, lock_stacks
+from builder.usecase.lock import ReadBefore, lock_bases, lock_stacks
 from builder.usecase.lock_check import check_locks, load_fresh_lock
+from builder.usecase.lock_heads import LockHead, LockHeads
 from builder.usecase.lock_model import LockOptions
 from tests.support.lock_world import AIRFLOW_STACK, CHILD_STACK, World, make_project, read_versions
 
@@ -239,3 +240,42 @@ def test_a_fresh_lock_is_read_and_a_stale_one_refused(project: Project, world: W
     with pytest.raises(LockStaleError, match=r"stack etl: stack\.toml") as caught:
         load_fresh_lock(project, "etl")
     assert caught.value.hint == "airflow-kubler lock etl"
+
+
+class CountedHeads(LockHeads):
+    """Heads that count how often a lock is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[str] = []
+
+    def read(self, data: bytes, digest: Digest, *, file: str) -> LockHead:
+        self.files.append(file)
+        return super().read(data, digest, file=file)
+
+
+def test_who_locks_stack_after_stack_reads_the_files_of_all_stacks_once(project: Project, world: World) -> None:
+    known = ReadBefore(stacks=project.load_stacks(), heads=LockHeads())
+    (project.stacks_folder / "etl" / "stack.toml").write_text("no TOML", encoding="utf-8")
+    assert lock_stacks(project, world.tools(project), ["core"], known=known).stacks[0].changed
+    with pytest.raises(IssuesError, match="TOML"):
+        lock_stacks(project, world.tools(project), ["core"])
+
+
+def test_of_other_locks_only_those_of_parents_are_looked_at(tmp_path: Path, world: World) -> None:
+    project = make_project(tmp_path / "many", core=AIRFLOW_STACK, etl=CHILD_STACK, other=CHILD_STACK)
+    lock_stacks(project, world.tools(project))
+    heads = CountedHeads()
+    known = ReadBefore(stacks=project.load_stacks(), heads=heads)
+    for name in ("core", "etl", "other"):
+        assert not lock_stacks(project, world.tools(project), [name], known=known).stacks[0].changed
+    assert set(heads.files) == {"locks/pylock.core.toml"}
+
+
+def test_a_parent_that_was_locked_again_meanwhile_is_looked_at_anew(project: Project, world: World) -> None:
+    lock_stacks(project, world.tools(project))
+    known = ReadBefore(stacks=project.load_stacks(), heads=LockHeads())
+    lock_stacks(project, world.tools(project), ["etl"], known=known)
+    edit(project.stack_lock_path("core"), "alpha", "omega")
+    report = lock_stacks(project, world.tools(project), ["etl"], known=known)
+    assert [change.stack for change in report.stacks] == ["core", "etl"]
