@@ -72,10 +72,15 @@ class Project:
         """The file that says how images are scanned, there or not."""
         return self.stacks_folder / "scan.toml"
 
-    def waiver_paths(self) -> tuple[tuple[str, Path], ...]:
-        """List the files of waivers, each with the stack that it is for, empty for all: by their place."""
+    def waiver_paths(self, stacks: Iterable[str] | None = None) -> tuple[tuple[str, Path], ...]:
+        """List the files of waivers, each with the stack that it is for, empty for all: by their place.
+
+        Args:
+            stacks: whose files are listed beside those for all; every stack's where nothing is given.
+        """
         folders = [("", self.stacks_folder / "vex")]
-        folders += [(name, self.stacks_folder / name / "vex") for name in self.stack_names()]
+        names = self.stack_names() if stacks is None else sorted(stacks)
+        folders += [(name, self.stacks_folder / name / "vex") for name in names]
         return tuple((stack, path) for stack, folder in folders for path in sorted(folder.glob("*.json")))
 
     @property

@@ -97,7 +97,7 @@ def _make_mount_point(root: Path, home: Path, target: str, *, folder: bool, may_
         raise InvalidInputError(
             f"{target} is not there in the image, whose root is read-only",
             context="--volume",
-            hint=f"mount below {AIRFLOW_HOME} or on /mnt, or run with --writable",
+            hint=f"mount below {AIRFLOW_HOME} or on a folder that the image has, or run with --writable",
         )
     place.parent.mkdir(parents=True, exist_ok=True)
     if folder:

@@ -38,8 +38,7 @@ def load_stack_waivers(project: Project, stack: str) -> tuple[Waiver, ...]:
 
     Files of other stacks are left alone: what is wrong in them holds nobody else up.
     """
-    line = {"", *_line_of(project, stack)}
-    return _load(project, [(owner, path) for owner, path in project.waiver_paths() if owner in line])
+    return _load(project, project.waiver_paths(_line_of(project, stack)))
 
 
 def _load(project: Project, paths: Iterable[tuple[str, Path]]) -> tuple[Waiver, ...]:
