@@ -1,0 +1,84 @@
+"""`airflow-kubler layers`: why a stack's layers are as they are, and whether others would pay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.cli.options import json_option, stacks_argument
+from builder.cli.output import show_json, show_text
+from builder.cli.root import Context
+from builder.image.plan_again import PAY_NIGHTS
+
+if TYPE_CHECKING:
+    from builder.ledger.model import LedgerReader
+    from builder.project import Project
+    from builder.usecase.layers import ReplannedLock
+
+_NIGHTS = click.IntRange(min=1, max=3650)
+
+
+@click.command()
+@stacks_argument
+@click.option("--nights", type=_NIGHTS, default=30, help="How far to look back in the ledger. Default: 30.")
+@click.option("--replan", "again", is_flag=True, help="Plan again, and tell whether it would pay.")
+@click.option("--horizon", type=_NIGHTS, default=PAY_NIGHTS, help=f"Nights to pay within. Default: {PAY_NIGHTS}.")
+@click.option("--apply", "apply_it", is_flag=True, help="Write the plans that pay into the locks; implies --replan.")
+@json_option
+@click.pass_obj
+def command(
+    context: Context, stacks: tuple[str, ...], nights: int, horizon: int, *, again: bool, apply_it: bool, as_json: bool
+) -> None:
+    """Show the layers of STACKs and why each is as it is; all stacks where none is named.
+
+    --replan looks for better ones, for all stacks that extend one another together: what nodes pull once, because layers
+    come that they do not hold, must be saved within the horizon. Chances come from the ages of releases, and from the
+    moves that the ledger has of the last nights.
+    """
+    from builder.cli.layers_view import plan_to_dict, render_plan, render_replanned, replanned_to_dict
+
+    project = context.project()
+    with _ledger(context) as ledger:
+        if not (again or apply_it):
+            from builder.usecase.layers import explain_plan
+
+            plans = [explain_plan(project, name, ledger, nights) for name in stacks or project.stack_names()]
+            show_json([plan_to_dict(plan) for plan in plans]) if as_json else show_text(
+                "\n\n".join(render_plan(plan) for plan in plans)
+            )
+            return
+        from builder.usecase.layers import replan
+
+        found = replan(project, stacks, ledger, nights=nights, horizon=horizon)
+    if apply_it:
+        _write(context, project, found)
+    if as_json:
+        show_json([replanned_to_dict(row) for row in found])
+    else:
+        show_text(render_replanned(found, horizon=horizon, written=apply_it))
+
+
+def _write(context: Context, project: Project, found: tuple[ReplannedLock, ...]) -> None:
+    from builder.wiring.recording import open_recorder
+
+    changed = {row.plan.stack: row.lock for row in found if row.lock is not None}
+    for name, data in changed.items():
+        project.save_lock(project.stack_lock_path(name), data)
+    with open_recorder(context.recording()) as recorder:
+        if recorder is not None:
+            recorder.locked(project.locks_folder, changed)
+
+
+@contextmanager
+def _ledger(context: Context) -> Iterator[LedgerReader | None]:
+    path = context.recording()
+    if path is None:
+        yield None
+        return
+    from builder.wiring.ledgers import open_ledger
+
+    with open_ledger(path) as ledger:
+        yield ledger
