@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from builder.image.plan_again import PAY_NIGHTS
 if TYPE_CHECKING:
     from builder.ledger.model import LedgerReader
     from builder.project import Project
-    from builder.usecase.layers import ReplannedLock
 
 _NIGHTS = click.IntRange(min=1, max=3650)
 
@@ -39,37 +38,32 @@ def command(
     moves that the ledger has of the last nights.
     """
     from builder.cli.layers_view import plan_to_dict, render_plan, render_replanned, replanned_to_dict
+    from builder.usecase.layers import explain_plan, replan
 
     project = context.project()
     with _ledger(context) as ledger:
         if not (again or apply_it):
-            from builder.usecase.layers import explain_plan
-
             plans = [explain_plan(project, name, ledger, nights) for name in stacks or project.stack_names()]
-            show_json([plan_to_dict(plan) for plan in plans]) if as_json else show_text(
-                "\n\n".join(render_plan(plan) for plan in plans)
-            )
+            dicts, text = [plan_to_dict(plan) for plan in plans], "\n\n".join(render_plan(plan) for plan in plans)
+            show_json(dicts) if as_json else show_text(text)
             return
-        from builder.usecase.layers import replan
-
         found = replan(project, stacks, ledger, nights=nights, horizon=horizon)
     if apply_it:
-        _write(context, project, found)
+        _write(context, project, {row.plan.stack: row.lock for row in found if row.lock is not None})
     if as_json:
         show_json([replanned_to_dict(row) for row in found])
     else:
         show_text(render_replanned(found, horizon=horizon, written=apply_it))
 
 
-def _write(context: Context, project: Project, found: tuple[ReplannedLock, ...]) -> None:
+def _write(context: Context, project: Project, locks: Mapping[str, bytes]) -> None:
     from builder.wiring.recording import open_recorder
 
-    changed = {row.plan.stack: row.lock for row in found if row.lock is not None}
-    for name, data in changed.items():
+    for name, data in locks.items():
         project.save_lock(project.stack_lock_path(name), data)
     with open_recorder(context.recording()) as recorder:
         if recorder is not None:
-            recorder.locked(project.locks_folder, changed)
+            recorder.locked(project.locks_folder, locks)
 
 
 @contextmanager

@@ -19,14 +19,15 @@ from builder.image.plan_items import PlanItem
 from builder.image.plan_reasons import LayerReason, explain_layers
 from builder.image.plan_search import Layers, held_of, sort_layers
 from builder.ledger.model import LedgerReader
+from builder.lock.base import parse_base_lock
 from builder.lock.model import PlannedLayer, StackLock
-from builder.lock.pylock import dump_stack_lock
+from builder.lock.pylock import dump_stack_lock, parse_stack_lock
 from builder.project import Project
 from builder.stack.graph import build_order, effective_stack
 from builder.stack.inputs import inputs_digest
 from builder.stack.model import Stack
 from builder.usecase.layer_history import NOTHING, Watched, held_layers, layers_of, watch
-from builder.usecase.lock_check import check_locks, load_fresh_lock
+from builder.usecase.lock_check import check_locks
 from builder.usecase.lock_stack import plan_items, reserved_layers
 
 
@@ -73,6 +74,7 @@ def explain_plan(project: Project, name: str, ledger: LedgerReader | None, night
     Raises:
         LockStaleError: its lock is missing or stale.
     """
+    _check_fresh(project, [name])
     known = _Known(project, ledger, nights)
     own = known.own_layers(name)
     reasons = explain_layers(known.layers(name))
@@ -110,11 +112,7 @@ def replan(
     """
     stacks = project.load_stacks()
     order = _related(stacks, names)
-    stale = [state for state in check_locks(project, order, stacks=stacks) if state.reasons]
-    if stale:
-        states = "; ".join(f"{state.kind} {state.name}: {', '.join(state.reasons)}" for state in stale)
-        hint = f"airflow-kubler lock {' '.join(state.name for state in stale if state.kind == 'stack')}"
-        raise LockStaleError(f"locks that are planned together are stale: {states}", hint=hint)
+    _check_fresh(project, order)
     known = _Known(project, ledger, nights)
     found = {row.stack: row for row in plan_again([known.to_plan(name) for name in order], float(horizon))}
     made: dict[str, tuple[StackLock, bytes]] = {}
@@ -127,6 +125,14 @@ def replan(
     return tuple(rows)
 
 
+def _check_fresh(project: Project, names: Sequence[str]) -> None:
+    stale = [state for state in check_locks(project, names) if state.reasons]
+    if stale:
+        states = "; ".join(f"{state.kind} {state.name}: {', '.join(state.reasons)}" for state in stale)
+        again = " ".join(state.name for state in stale if state.kind == "stack") or " ".join(names)
+        raise LockStaleError(f"locks are stale: {states}", hint=f"airflow-kubler lock {again}")
+
+
 class _Known:
     """What is known of stacks, each read once."""
 
@@ -134,19 +140,22 @@ class _Known:
         self._project, self._ledger, self._nights = project, ledger, nights
         self._stacks = project.load_stacks()
         self._locks: dict[str, StackLock] = {}
-        self._rooms: dict[str, int] = {}
+        self._reserved: dict[str, int] = {}
 
     def lock(self, name: str) -> StackLock:
         """Read a stack's lock."""
         if name not in self._locks:
-            self._locks[name], base = load_fresh_lock(self._project, name)
-            self._rooms[name] = effective_stack(self._stacks, name).layers - reserved_layers(base)
+            path = self._project.stack_lock_path(name)
+            self._locks[name] = parse_stack_lock(path.read_bytes(), file=f"locks/{path.name}")
         return self._locks[name]
 
     def room(self, name: str) -> int:
         """Count the layers that a stack's image may have for distributions."""
-        self.lock(name)
-        return self._rooms[name]
+        stack = effective_stack(self._stacks, name)
+        if stack.base not in self._reserved:
+            path = self._project.base_lock_path(stack.base)
+            self._reserved[stack.base] = reserved_layers(parse_base_lock(path.read_bytes(), file=f"locks/{path.name}"))
+        return stack.layers - self._reserved[stack.base]
 
     def watched(self, name: str) -> Watched:
         """Look at a stack's earlier locks."""

@@ -50,7 +50,8 @@ class MadeNight:
 class Seen:
     """How often projects moved in real nights."""
 
-    moves: Mapping[str, int]
+    moves: Mapping[str, float]
+    """Project to how often, as a mean where it is an estimate."""
     days: int
 
 
