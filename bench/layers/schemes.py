@@ -96,7 +96,7 @@ def locked(history: History, budget: int) -> Plans:
 
 
 def planned_again(history: History, budget: int) -> Plans:
-    """Ours, as `layers --replan --apply` makes it before the first push, when no node holds anything."""
+    """Ours, as `layers --apply --unpushed` makes it, when no node holds anything."""
     return replan(history, budget, locked(history, budget), 0, {})
 
 

@@ -25,6 +25,9 @@ PAY_NIGHTS = 15
 """Nights in which a change must pay for itself, unless somebody says otherwise: chances are guesses, and those that seem
 to promise most are too good. `bench/layers` pulls more with 30, planned again each week, than with plans left alone."""
 
+LEFT_TO_A_CHILD = 1
+"""Layers that a stack which nobody extends leaves, so that one that comes to extend it can be locked, and planned with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackToPlan:
@@ -148,7 +151,8 @@ def _limits_now(tree: Sequence[StackToPlan]) -> list[int]:
         while name:
             above += len(by_name[name].layers)
             name = by_name[name].parent
-        limits.append(len(one.layers) if below[one.stack] else max(one.room - above, len(one.layers)))
+        spare = 0 if below[one.stack] else one.room - above - len(one.layers) - LEFT_TO_A_CHILD
+        limits.append(len(one.layers) + max(spare, 0))
     return limits
 
 
@@ -161,7 +165,8 @@ def _limits_anew(tree: Sequence[StackToPlan], weights: Sequence[int]) -> list[in
     @cache
     def best(name: str, used: int) -> tuple[float, int]:
         """Tell the least cost of a stack and those on it, over so many layers of its parents, and with how many of its own."""
-        room, own = by_name[name].room - used, costs[name]
+        left, own = by_name[name].room - used, costs[name]
+        room = left if below[name] else max(left - LEFT_TO_A_CHILD, min(left, 1))
         counts = range(min(len(own) - 1, 1), min(room, len(own) - 1) + 1)
         return min(
             (

@@ -55,11 +55,12 @@ def watch(ledger: LedgerReader, stack: str, nights: int) -> Watched:
 def held_layers(ledger: LedgerReader, lock: StackLock) -> Held:
     """Tell which of a lock's projects nodes hold together in one layer, with the very wheels that the lock has.
 
-    Nodes hold what was pushed last, else what was built last; nothing where neither was, or its lock is not on record.
+    Nodes hold what was pushed last, else what was built last. Where neither is on record, the ledger may be younger than
+    the image, so they are taken to hold what the lock says.
     """
     before = _held_lock(ledger, lock.stack)
     if before is None:
-        return {}
+        return layers_of(lock)
     old, new = _wheels(before), _wheels(lock)
     return held_of(
         layer.projects

@@ -17,7 +17,7 @@ from builder.image.plan_again import Replanned, StackToPlan, plan_again
 from builder.image.plan_groups import make_group
 from builder.image.plan_items import PlanItem
 from builder.image.plan_reasons import LayerReason, explain_layers
-from builder.image.plan_search import Layers, held_of, sort_layers
+from builder.image.plan_search import Held, Layers, held_of, sort_layers
 from builder.ledger.model import LedgerReader
 from builder.lock.base import parse_base_lock
 from builder.lock.model import PlannedLayer, StackLock
@@ -93,7 +93,13 @@ def explain_plan(project: Project, name: str, ledger: LedgerReader | None, night
 
 
 def replan(
-    project: Project, names: Sequence[str], ledger: LedgerReader | None, *, nights: int, horizon: int
+    project: Project,
+    names: Sequence[str],
+    ledger: LedgerReader | None,
+    *,
+    nights: int,
+    horizon: int,
+    unpushed: bool = False,
 ) -> tuple[ReplannedLock, ...]:
     """Plan stacks again, with all that they extend and all that extends them; nothing is written.
 
@@ -103,6 +109,7 @@ def replan(
         ledger: with their earlier locks and builds, where there is one.
         nights: how far to look back there.
         horizon: nights in which a change must pay for itself.
+        unpushed: no node holds anything of them yet, so that nothing is pulled twice.
 
     Returns:
         All stacks that were looked at, parents first.
@@ -114,7 +121,9 @@ def replan(
     order = _related(stacks, names)
     _check_fresh(project, order)
     known = _Known(project, ledger, nights)
-    found = {row.stack: row for row in plan_again([known.to_plan(name) for name in order], float(horizon))}
+    found = {
+        row.stack: row for row in plan_again([known.to_plan(name, unpushed=unpushed) for name in order], float(horizon))
+    }
     made: dict[str, tuple[StackLock, bytes]] = {}
     rows = []
     for name in order:
@@ -174,10 +183,10 @@ class _Known:
         }
         return [[items[project] for project in layer.projects] for layer in self.own_layers(name)]
 
-    def to_plan(self, name: str) -> StackToPlan:
+    def to_plan(self, name: str, *, unpushed: bool) -> StackToPlan:
         """Say what planning it again begins with."""
         lock = self.lock(name)
-        held = layers_of(lock) if self._ledger is None else held_layers(self._ledger, lock)
+        held = self._held(lock) if not unpushed else {}
         own = {project for layer in self.own_layers(name) for project in layer.projects}
         return StackToPlan(
             stack=name,
@@ -186,6 +195,9 @@ class _Known:
             room=self.room(name),
             held=held_of({group for group in held.values() if group <= own}),
         )
+
+    def _held(self, lock: StackLock) -> Held:
+        return layers_of(lock) if self._ledger is None else held_layers(self._ledger, lock)
 
 
 def _related(stacks: Mapping[str, Stack], names: Sequence[str]) -> list[str]:

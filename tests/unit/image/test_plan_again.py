@@ -50,16 +50,16 @@ def test_a_longer_horizon_allows_what_a_short_one_does_not() -> None:
 
 def test_layers_are_shared_anew_between_a_root_that_has_too_many_and_its_child() -> None:
     """Nothing is pulled yet, so nothing stands against it; the root's layers are in two images, so they count twice."""
-    root = _stack("core", _layers(*[[row] for row in _many("r", 8)]), held={})
-    child = _stack("etl", _layers(_many("c", 8)), parent="core", held={})
+    root = _stack("core", _layers(*[[row] for row in _many("r", 8)]), held={}, room=11)
+    child = _stack("etl", _layers(_many("c", 8)), parent="core", held={}, room=11)
     before = [len(root.layers), len(child.layers)]
     after = [len(row.after) for row in plan_again([child, root])]
     assert (before, after) == ([8, 1], [6, 4])
 
 
 def test_a_root_keeps_more_layers_where_more_stacks_stand_on_it() -> None:
-    root = _stack("core", _layers(*[[row] for row in _many("r", 8)]), held={})
-    children = [_stack(f"etl{n}", _layers(_many(f"c{n}x", 2)), parent="core", held={}) for n in range(6)]
+    root = _stack("core", _layers(*[[row] for row in _many("r", 8)]), held={}, room=11)
+    children = [_stack(f"etl{n}", _layers(_many(f"c{n}x", 2)), parent="core", held={}, room=11) for n in range(6)]
     found = {row.stack: len(row.after) for row in plan_again([root, *children])}
     assert found == {"core": 8} | {f"etl{n}": 2 for n in range(6)}
 
@@ -68,6 +68,12 @@ def test_a_stack_that_others_extend_takes_no_layer_from_them() -> None:
     root = _stack("core", _layers([("big", 40_000_000, COLD), ("hot", 1_000_000, 0.0)]), room=2)
     child = _stack("etl", _layers([("c", 1000, COLD)]), parent="core", room=2)
     assert not any(row.changed for row in plan_again([root, child]))
+
+
+def test_a_layer_is_left_for_a_stack_that_may_come() -> None:
+    """Without one it could not be locked, and so not be planned with the others."""
+    (row,) = plan_again([_stack("core", _layers(_many("r", 20)), held={}, room=10)])
+    assert len(row.after) == 9
 
 
 def test_a_child_without_projects_of_its_own_has_no_layers() -> None:

@@ -192,10 +192,16 @@ def test_moves_on_record_make_a_layer_costlier(project: Project, past: _Past, le
     assert after[own.name].liveliest.moves == plan.watched.moves[own.projects[0]] == 30
 
 
+def test_nodes_are_taken_to_hold_the_lock_where_no_build_is_on_record(project: Project, ledger: LedgerReader) -> None:
+    lock = _lock(project, TEAM)
+    assert set(held_layers(ledger, lock).values()) == {frozenset(layer.projects) for layer in lock.plan}
+
+
 @pytest.mark.slow
-def test_nodes_hold_nothing_of_a_stack_that_was_never_built(project: Project, ledger: LedgerReader) -> None:
-    assert held_layers(ledger, _lock(project, TEAM)) == {}
-    assert all(row.plan.once <= 0 for row in _replan(project, ledger=ledger) if row.plan.changed)
+def test_nothing_is_pulled_twice_of_what_was_never_pushed(project: Project) -> None:
+    found = replan(project, ["core"], None, nights=30, horizon=15, unpushed=True)
+    assert any(row.plan.changed for row in found)
+    assert {row.plan.once for row in found} == {0}
 
 
 def test_nodes_hold_the_layers_of_the_built_lock_whose_wheels_are_still_locked(
