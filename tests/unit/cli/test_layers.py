@@ -84,3 +84,17 @@ def test_json_gives_figures(folder: Path) -> None:
     assert (rows["legacy"]["changed"], rows["legacy"]["nights_to_pay"]) == (False, None)
     assert rows["dept-000"]["changed"]
     assert rows["dept-000"]["nights_to_pay"] <= 15
+
+
+def test_unpushed_is_refused_where_nothing_is_planned(folder: Path) -> None:
+    result = CliRunner().invoke(root, ["--project", str(folder), "layers", "--unpushed"])
+    assert result.exit_code == 2
+    assert "--unpushed is for --replan and --apply" in result.output
+
+
+def test_a_stale_lock_ends_with_the_way_on(folder: Path) -> None:
+    path = folder / "stacks/team-0001/stack.toml"
+    path.write_text(path.read_text().replace("plugins-of", "more-plugins-of"))
+    result = CliRunner().invoke(root, ["--project", str(folder), "layers", "--replan"])
+    assert result.exit_code == 1
+    assert "airflow-kubler lock team-0001" in result.output
