@@ -7,7 +7,7 @@ count as history alone. Every figure is a ratio to the bound: the bytes of the c
 - `median`, `mean`: bytes that a node pulls in a night; it runs one of the stacks, and the average is over these;
 - `stored`: bytes that a registry has for all of the stacks after all nights.
 
-Usage: python bench/layers [--nights N] [--seeds N] [--stacks N] [--json]
+Usage: python bench/layers [--nights N] [--seeds N] [--first SEED] [--stacks N] [--json]
 """
 
 from __future__ import annotations
@@ -89,11 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nights", type=int, default=90)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--stacks", type=int, default=60)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = []
-    for history in (*real_histories(), *made_up_histories(range(1, options.seeds + 1), options.nights)):
+    for history in (
+        *real_histories(),
+        *made_up_histories(range(options.first, options.first + options.seeds), options.nights),
+    ):
         rows += _shown(measure(alone(history), ["b"], "a stack by itself"), quiet=options.json)
         rows += _shown(measure(history, ["b"], "a child of core"), quiet=options.json)
         rows += _shown(measure(alone(history, 0), ["core"], "a small stack by itself"), quiet=options.json)
