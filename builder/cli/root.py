@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "diff": Verb("builder.cli.diff:command", "Show what differs between two locks, and the cost."),
     "outdated": Verb("builder.cli.outdated:command", "Show newer releases, and what keeps them away."),
     "distance": Verb("builder.cli.distance:command", "Show how far a stack is from Airflow's tested set."),
+    "layers": Verb("builder.cli.layers:command", "Show why layers are as they are, and whether others would pay."),
     "snapshot": Verb("builder.cli.snapshot:command", "List, compare and pack states of the indexes."),
     "nightly": Verb("builder.cli.nightly:command", "Lock all again, rebuild what changed, prove the rest unchanged."),
     "fetch": Verb("builder.cli.fetch:command", "Fill the store and locks/files with the files that locks name."),

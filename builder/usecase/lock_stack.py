@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.errors import ResolutionError
-from builder.image.plan import RESERVED, PlanItem, make_plan
+from builder.image.plan import RESERVED, make_plan
+from builder.image.plan_items import PlanItem
 from builder.lock.airflow import check_parent
 from builder.lock.model import BaseLock, LockedCandidate, LockedFile, StackLock
 from builder.lock.status import count_statuses
@@ -108,13 +109,13 @@ def lock_from(session: StackSession, solved: Solved, tools: LockTools) -> StackL
         compression=stack.compression,
         candidates=candidates,
         plan=make_plan(
-            _plan_items(candidates, created),
+            plan_items(candidates, created),
             stack=stack.name,
             budget=stack.layers,
-            # A base that is an image has its own number of layers, where two are kept for one of Debian packages.
-            reserved=max([RESERVED, *(RESERVED - 2 + len(image.layers) for image in session.base.images)]),
+            reserved=reserved_layers(session.base),
             parent=parent.plan if parent else (),
             previous=session.previous.plan if session.previous else (),
+            extended=any(other.extends == stack.name for other in session.stacks.values()),
         ),
         files=_keep_files(session, tools),
         divergences=tuple(sorted(stack.divergences, key=lambda divergence: divergence.project)),
@@ -159,7 +160,13 @@ def _keep_files(session: StackSession, tools: LockTools) -> tuple[tuple[str, Loc
     return tuple(sorted(kept.items()))
 
 
-def _plan_items(candidates: Sequence[LockedCandidate], created: int) -> list[PlanItem]:
+def reserved_layers(base: BaseLock) -> int:
+    """Count the layers of an image that are not for distributions."""
+    # A base that is an image has its own number of layers, where two are kept for one of Debian packages.
+    return max([RESERVED, *(RESERVED - 2 + len(image.layers) for image in base.images)])
+
+
+def plan_items(candidates: Sequence[LockedCandidate], created: int) -> list[PlanItem]:
     """Describe each project once for the plan: its largest wheel and its newest release."""
     sizes: dict[str, int] = {}
     times: dict[str, str] = {}

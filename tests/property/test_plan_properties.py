@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.image.plan import RESERVED, PlanItem, make_plan
+from builder.image.plan import RESERVED, make_plan
+from builder.image.plan_items import PlanItem
 from builder.lock.model import PlannedLayer
 
 _NAMES = st.one_of(
