@@ -86,6 +86,7 @@ def _plan(project: Project, settings: NightSettings, stacks: tuple[str, ...]) ->
     from builder.wiring.stores import make_build_store
 
     with tally("asking the indexes") as watch, make_lock_tools(project, note, refresh=True, watch=watch) as tools:
-        bases = bases_of(project, settings, stacks)
+        known = project.load_stacks()
+        bases = bases_of(known, settings, stacks)
         heads = LockHeads(make_build_store())
-        return plan_night(project, tools, options_of(settings), bases=bases, names=stacks, heads=heads)
+        return plan_night(project, tools, options_of(settings), bases=bases, names=stacks, heads=heads, stacks=known)

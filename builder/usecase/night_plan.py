@@ -17,7 +17,7 @@ from builder.usecase.settled_locks import SettledLocks
 
 if TYPE_CHECKING:
     from builder.project import Project
-    from builder.stack.model import EffectiveStack
+    from builder.stack.model import EffectiveStack, Stack
     from builder.usecase.lock_heads import LockHeads
     from builder.usecase.lock_model import LockOptions, LockTools
 
@@ -66,6 +66,7 @@ def plan_night(
     bases: Sequence[str],
     names: Sequence[str] = (),
     heads: LockHeads | None = None,
+    stacks: Mapping[str, Stack] | None = None,
 ) -> NightPlan:
     """Look at bases on their mirrors and at stacks on their indexes: each page is asked for once, all side by side.
 
@@ -76,8 +77,9 @@ def plan_night(
         bases: those that it locks again.
         names: the stacks; empty for all.
         heads: what is known of locks.
+        stacks: all of the project, where they were read already.
     """
-    stacks = project.load_stacks()
+    stacks = project.load_stacks() if stacks is None else stacks
     planned = {name: _plan_base(project, tools, name) for name in bases}
     states = {
         state.name: state for state in check_locks(project, names, heads=heads, stacks=stacks) if state.kind == "stack"
@@ -89,7 +91,8 @@ def plan_night(
         stack, reasons = effective_stack(stacks, name), list(states[name].reasons)
         base = planned.get(stack.base)
         if base is not None and base.changed:
-            reasons.append(f"base {base.name} moves: {_names([move['name'] for move in base.moves])}")
+            moved = _names([move["name"] for move in base.moves])
+            reasons.append(f"base {base.name} moves{f': {moved}' if moved else ''}")
         own[name] = stack, reasons
     settled = SettledLocks(project, tools, options)
     settled.look_at([stack for stack, reasons in own.values() if not reasons])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from builder.project import Project
     from builder.registry.model import Registry
     from builder.service.address import LedgerPlace
+    from builder.stack.model import Stack
     from builder.usecase.build import BuildTools
     from builder.usecase.lock import ReadBefore
     from builder.usecase.lock_model import LockOptions, LockTools
@@ -314,13 +315,12 @@ def open_work(
     )
 
 
-def bases_of(project: Project, settings: NightSettings, stacks: Sequence[str]) -> tuple[str, ...]:
-    """List the bases that a night locks again: those of its stacks."""
+def bases_of(known: Mapping[str, Stack], settings: NightSettings, stacks: Sequence[str]) -> tuple[str, ...]:
+    """List the bases that a night locks again: those of its stacks, of all known ones where none is named."""
     from builder.stack.graph import effective_stack
 
     if not settings.bases:
         return ()
-    known = project.load_stacks()
     return tuple(sorted({effective_stack(known, name).base for name in stacks or known}))
 
 
@@ -332,7 +332,7 @@ def make_tasks_of(project: Project, settings: NightSettings, stacks: Sequence[st
     known = project.load_stacks()
     found = {name: effective_stack(known, name) for name in stacks}
     parents = {name: (stack.base, stack.parents[0] if stack.parents else "") for name, stack in found.items()}
-    return make_tasks(bases_of(project, settings, stacks), parents)
+    return make_tasks(bases_of(known, settings, stacks), parents)
 
 
 def begun_maker(
@@ -357,7 +357,7 @@ def begun_maker(
             at=now,
             by=owner,
             before=before,
-            refreshed=find_base_before(project, bases_of(project, settings, names)),
+            refreshed=find_base_before(project, bases_of(known, settings, names)),
             owners={one: known[one].owners for one in names},
             bases={one: effective_stack(known, one).base for one in names},
             parents={one: known[one].extends or "" for one in names if known[one].extends},
