@@ -38,7 +38,7 @@ class Recent(Generic[_Key, _Value]):
             if len(self._values) > self._most:
                 self._values.popitem(last=False)
 
-    def drop(self, key: _Key) -> None:
-        """Forget one."""
+    def clear(self) -> None:
+        """Forget all."""
         with self._lock:
-            self._values.pop(key, None)
+            self._values.clear()

@@ -152,9 +152,10 @@ def ensure_platforms(
                 platform: _ensure_layers(layers, segments, assembly, below[platform])
                 for platform, layers in settled.items()
             }
-        except DamagedSegmentError as error:
-            # It has been removed from the cache: the next attempt makes it again. Each removes at least one.
-            assembly.memory.segments.drop(error.key)
+        except DamagedSegmentError:
+            # It has been removed from the cache: the next attempt makes it again. Each removes at least one. Where one is gone, others
+            # may be: all are looked for anew.
+            assembly.memory.segments.clear()
             if not attempts_left:
                 raise
     raise AssertionError  # The last attempt returns or raises.

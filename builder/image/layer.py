@@ -113,6 +113,10 @@ def make_layer(
             for chunk in compressor.decompress((part,)):
                 inner.update(chunk)
 
+    known = find_layer(key, artefacts)
+    if known is not None:
+        # Made meanwhile, by an image that is built beside this one.
+        return known
     stale = artefacts.get(BLOB_KIND, key)
     if stale is not None:
         # A blob without its record: of a build that was killed, or damaged.

@@ -18,7 +18,7 @@ from builder.atomic import TEMPORARY_PREFIX, alone_in
 from builder.errors import BuildError, MissingBlobError
 from builder.image.layer import Layer
 from builder.image.layout_reader import FolderLayout
-from builder.image.output import Blobs, verify_blob
+from builder.image.output import Blobs, DamagedLayerError, verify_blob
 from builder.image.verified import VerifiedFiles
 from builder.oci.layout import INDEX_FILE, LAYOUT_BYTES, LAYOUT_FILE, REF_NAME
 
@@ -115,7 +115,10 @@ def _copy(layer: Layer, path: Path) -> None:
     """Copy to another file system; copy_file_range(2) would not cross to one of another kind."""
     import shutil
 
-    shutil.copyfile(layer.path, path)
+    try:
+        shutil.copyfile(layer.path, path)
+    except FileNotFoundError:
+        raise DamagedLayerError(layer) from None
     path.chmod(0o444)
 
 

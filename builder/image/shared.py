@@ -53,7 +53,12 @@ class SharedFiles:
         sources = _sources(parts)
         keys = [segments[source].key for source in sources]
         known = max((one.sources[: _alike_keys(one.keys, keys)] for one in tuple(self._settled)), key=len, default=())
-        settled = dict(zip(sources, known, strict=False))
+        # Only what is left out is taken over: a key does not hold what a source is called, and its name is in the image.
+        settled: dict[Source, Source] = {
+            source: replace(source, without=other.without)
+            for source, other in zip(sources, known, strict=False)
+            if isinstance(source, WheelSource) and isinstance(other, WheelSource)
+        }
         if all(before == after for before, after in settled.items()):
             return None
         return _replaced(parts, settled)

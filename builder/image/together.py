@@ -76,11 +76,14 @@ class Together:
     def _find(self, keys: tuple[str, ...]) -> _Beginning | None:
         """Find the longest beginning of a list that is known to have no conflict, if that is most of it."""
         with self._lock:
-            known = [one for one in self._beginnings if keys[: len(one.keys)] == one.keys]
+            # One that is short would stand in the way of a longer one for good.
+            known = [
+                one for one in self._beginnings if 2 * len(one.keys) >= len(keys) and keys[: len(one.keys)] == one.keys
+            ]
             if known:
                 return max(known, key=lambda one: len(one.keys))
             shared, owned = max(((_shared(one, keys), one) for one in self._checked), key=_first, default=(0, ()))
-            if 2 * shared < len(keys):
+            if not shared or 2 * shared < len(keys):
                 return None
             beginning = _begin(owned[:shared])
             self._beginnings.append(beginning)

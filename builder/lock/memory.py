@@ -25,8 +25,10 @@ from builder.lock.pylock_writer import (
     known_platforms,
     split_stack_lock,
 )
+from builder.recent import Recent
 
 _MOST_CANDIDATES: Final = 2048
+_LONGEST_TEXT: Final = 1 << 16
 _MOST_BASES: Final = 8
 
 
@@ -53,7 +55,8 @@ class LockMemory:
     """
 
     def __init__(self, *, candidate: CandidateParser | None = None, base: BaseParser = parse_base_lock) -> None:
-        self._candidate = lru_cache(maxsize=_MOST_CANDIDATES)(candidate or parse_candidate)
+        self._parse = candidate or parse_candidate
+        self._candidates: Recent[tuple[str, tuple[str, ...]], LockedCandidate] = Recent(_MOST_CANDIDATES)
         self._base = lru_cache(maxsize=_MOST_BASES)(base)
 
     def stack(self, data: bytes, *, file: str) -> StackLock:
@@ -64,6 +67,15 @@ class LockMemory:
     def base(self, data: bytes, *, file: str) -> BaseLock:
         """Read a base's lock: what `parse_base_lock` gives and raises."""
         return self._base(data, file=file)
+
+    def _candidate(self, text: str, platforms: tuple[str, ...]) -> LockedCandidate | None:
+        """Read one package, and keep it where it is one: what is refused, or is longer than any real one, is read again."""
+        found = self._candidates.get((text, platforms))
+        if found is None:
+            found = self._parse(text, platforms)
+            if found is not None and len(text) <= _LONGEST_TEXT:
+                self._candidates.put((text, platforms), found)
+        return found
 
     def _known(self, data: bytes) -> StackLock | None:
         """Read a lock by its parts; None where that does not tell all of it."""

@@ -148,7 +148,7 @@ def _read_record(locks: Path) -> Mapping[str, Digest]:
 
 def used_segments(request: BuildRequest, tools: BuildTools) -> Mapping[str, Path]:
     """Assemble an image, and list the segments that are in it: by key, where each lies in the cache."""
-    image = assemble_image(load_locks(request.locks, request.stack), request, tools)
+    image = assemble_image(load_locks(request.locks, request.stack, memory=tools.memory), request, tools)
     keys = {key for built in image.platforms for layer in built.layers for key in layer.segment_keys}
     found = {key: find_segment(key, tools.artefacts) for key in sorted(keys)}
     return {key: segment.path for key, segment in found.items() if segment is not None}

@@ -14,12 +14,13 @@ def test_the_one_that_was_not_asked_for_longest_goes() -> None:
     assert (recent.get("a"), recent.get("b"), recent.get("c")) == (1, None, 3)
 
 
-def test_what_is_dropped_is_gone_and_may_be_dropped_again() -> None:
+def test_once_it_is_cleared_nothing_is_known() -> None:
     recent: Recent[str, int] = Recent(2)
     recent.put("a", 1)
-    recent.drop("a")
-    recent.drop("a")
+    recent.clear()
     assert recent.get("a") is None
+    recent.put("a", 2)
+    assert recent.get("a") == 2
 
 
 def test_a_key_that_is_put_again_has_the_new_value_and_takes_one_place() -> None:

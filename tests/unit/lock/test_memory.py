@@ -9,8 +9,8 @@ import pytest
 from builder.errors import BuilderError
 from builder.lock.base import dump_base_lock, parse_base_lock
 from builder.lock.memory import LockMemory, parse_candidate
-from builder.lock.model import BaseLock, LockedCandidate
-from builder.lock.pylock import dump_stack_lock, parse_stack_lock
+from builder.lock.model import BaseLock, LockedCandidate, StackLock
+from builder.lock.pylock import MAX_BYTES, dump_stack_lock, parse_stack_lock
 from builder.platform import AMD64
 from tests.support.bases import made_lock
 from tests.support.stack_locks import make_candidate, make_file, make_lock
@@ -83,6 +83,52 @@ def test_what_is_wrong_is_told_as_if_nothing_had_been_read_before(old: str, new:
     with pytest.raises(BuilderError) as found:
         memory.stack(bad, file=FILE)
     assert str(found.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        replace(make_lock(ALPHA, BETA), candidates=(ALPHA, ALPHA, BETA)),
+        replace(make_lock(ALPHA, BETA), candidates=(BETA, ALPHA)),
+        replace(make_lock(ALPHA, BETA), candidates=(replace(ALPHA, tested="0.9"), BETA)),
+    ],
+    ids=["a package twice", "out of order", "diverged without a reason"],
+)
+def test_a_forged_lock_of_packages_that_are_known_is_refused(forged: StackLock) -> None:
+    memory = LockMemory()
+    for known in (make_lock(ALPHA, BETA), make_lock(replace(ALPHA, tested="1.0"), BETA)):
+        memory.stack(dump_stack_lock(known), file=FILE)
+    data = dump_stack_lock(forged)
+    with pytest.raises(BuilderError) as expected:
+        parse_stack_lock(data, file=FILE)
+    with pytest.raises(BuilderError) as found:
+        memory.stack(data, file=FILE)
+    assert str(found.value) == str(expected.value)
+
+
+def test_a_lock_that_is_too_long_is_refused_whatever_is_known() -> None:
+    memory = LockMemory()
+    good = dump_stack_lock(make_lock(ALPHA, BETA))
+    memory.stack(good, file=FILE)
+    with pytest.raises(BuilderError):
+        memory.stack(good + b"#" * MAX_BYTES, file=FILE)
+
+
+def test_an_error_names_the_file_that_it_is_of() -> None:
+    memory = LockMemory()
+    for file in ("locks/base.a.toml", "locks/base.b.toml"):
+        with pytest.raises(BuilderError, match=file):
+            memory.base(b"nothing = 1\n", file=file)
+
+
+def test_what_was_refused_is_not_kept() -> None:
+    counted = Counted()
+    memory = counted.memory()
+    bad = dump_stack_lock(make_lock(ALPHA, BETA)).replace(b"size = 10", b"size = 0x0a", 1)
+    for _ in range(2):
+        with pytest.raises(BuilderError):
+            memory.stack(bad, file=FILE)
+    assert counted.candidates == ['name = "alpha"', 'name = "beta"', 'name = "alpha"']
 
 
 def test_a_candidate_is_known_for_its_platforms_alone() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,55 @@ def test_layers_follow_what_their_own_base_says_of_folders(world: World) -> None
     second = _build(world, tools, "moved")
     assert second == _expected(world, "moved")
     assert second["platforms"] != first["platforms"]
+
+
+SAME = {"space/py.typed": b"", "space/__init__.py": b"__path__ = []\n"}
+"""Files that several distributions install alike."""
+
+
+def _sharing(world: World, stack: str, *, version: str = "1.0", code: bytes = b"x = 1\n") -> StackLock:
+    alpha = make_candidate(world.files, "alpha", version, {"alpha/__init__.py": code, **SAME})
+    beta = make_candidate(world.files, "beta", "2.0", {"beta.py": b"y = 2\n", **SAME})
+    return replace(world.stack, stack=stack, candidates=(alpha, beta, *world.stack.candidates[2:]))
+
+
+def test_a_base_of_another_name_is_named_in_the_image_though_all_else_is_alike(world: World) -> None:
+    other = replace(world.base, name="other", base=replace(world.base.base, name="other"))
+    write_locks(replace(world, stack=_sharing(world, "one")), world.root / "locks")
+    moved = replace(world, base=other, stack=replace(_sharing(world, "moved"), base="other"))
+    write_locks(moved, world.root / "locks")
+    tools = _tools(world)
+    _build(world, tools, "one")
+    assert _build(world, tools, "moved") == _expected(world, "moved")
+
+
+def test_an_image_that_begins_otherwise_is_settled_for_itself(world: World) -> None:
+    for stack in (_sharing(world, "one"), _sharing(world, "changed", version="1.1", code=b"x = 11\n")):
+        write_locks(replace(world, stack=stack), world.root / "locks")
+    tools = _tools(world)
+    _build(world, tools, "one")
+    assert _build(world, tools, "changed") == _expected(world, "changed")
+
+
+def test_segments_that_went_meanwhile_are_looked_for_once_more_and_made(world: World) -> None:
+    write_locks(replace(world, stack=_sharing(world, "one")), world.root / "locks")
+    tools = _tools(world)
+    _build(world, tools, "one", "first")
+    for kind in ("segment", "layer", "layer-record", "ownership"):
+        for path in (world.artefacts.root / "artefacts" / kind).glob("*/*"):
+            path.unlink()
+    assert _build(world, tools, "one", "second") == _expected(world, "one")
+
+
+def test_images_that_are_built_side_by_side_do_not_take_layers_from_each_other(world: World) -> None:
+    stacks = ["tiny", "second", "tiny", "second", "tiny", "second"]
+    expected = {stack: _expected(world, stack) for stack in set(stacks)}
+    for number in range(10):
+        cache = DirectoryArtefactStore(world.root / f"cache-{number}", durable=False)
+        tools = _tools(world, artefacts=cache)
+        with ThreadPoolExecutor(4) as pool:
+            made = [pool.submit(_build, world, tools, stack, f"{number}-{place}") for place, stack in enumerate(stacks)]
+            assert [future.result() for future in made] == [expected[stack] for stack in stacks]
 
 
 def test_a_segment_that_went_meanwhile_is_made_again(world: World) -> None:
