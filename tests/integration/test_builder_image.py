@@ -22,7 +22,8 @@ from builder.lock.pylock import parse_stack_lock
 from builder.platform import platform_of_machine
 from tests.support.filled_store import borrow_cache, debs_of_base, link_files
 from tests.support.index_project import IndexProject, make_index_project
-from tests.support.index_server import Index, Said, serve
+from tests.support.index_server import Index, Said
+from tests.support.night_project import serve_night_index
 from tests.support.tools import ROOT, give_up, run_tool
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -86,11 +87,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 @pytest.fixture(scope="module")
 def index() -> Iterator[Index]:
     """What the stacks of a night ask for."""
-    made = Index()
-    for project, version, *requires in (("apache-airflow", "3.3.2"), ("alpha", "1.0", "beta"), ("beta", "1.0")):
-        made.offer(project, version, *requires, said=Said(metadata=True))
-    made.offer("gamma", "1.0", said=Said(metadata=True))
-    with serve(made) as served:
+    with serve_night_index() as served:
         yield served
 
 
